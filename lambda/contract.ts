@@ -1,0 +1,96 @@
+/**
+ * What the constructs and the functions agree on. The only file that both sides read: names and plain data,
+ * no behaviour and no import.
+ */
+
+/** Environment variables of the functions. None of them ever holds a key. */
+export const FUNCTION_ENV = {
+  /** Base URL of the Control Plane, such as `https://value.valmi.io/api/v1`, without a trailing slash. */
+  controlPlaneUrl: "VALMI_CONTROL_PLANE_URL",
+  /** How the operator's API key is sent: `api-key` (header `api-key`) or `bearer` (header `Authorization`). */
+  controlPlaneAuth: "VALMI_CONTROL_PLANE_AUTH",
+  /** ARN of the Secrets Manager secret whose plain string is the operator's API key. */
+  apiKeySecretArn: "VALMI_API_KEY_SECRET_ARN",
+  /** Hours for which the old key still works after a refresh; `0` where the Control Plane ends it at once. */
+  gracePeriodHours: "VALMI_GRACE_PERIOD_HOURS",
+  /** Name of the DynamoDB table of intents. */
+  intentTable: "VALMI_INTENT_TABLE",
+} as const;
+
+export type ControlPlaneAuth = "api-key" | "bearer";
+
+/** Partition key (the secret's ARN) and sort key (the version under AWSCURRENT, or `none`) of the intent table. */
+export const INTENT_TABLE_KEYS = {
+  partition: "secretArn",
+  sort: "baseVersionId",
+  timeToLive: "expiresAt",
+} as const;
+
+/** The JSON key of the secret's value under which the agent key stands: ECS and Lambda inject it by this name. */
+export const AGENT_KEY_FIELD = "VALMI_AGENT_KEY";
+
+/**
+ * Tags of an agent key's secret. What an instance is mapped to is written here by Terraform, and read from here by
+ * whatever writes the secret's value, so that value and tags cannot disagree for longer than one rotation.
+ */
+export const SECRET_TAGS = {
+  environment: "valmi:environment",
+  /** The instance's `id` in `environments.ts`. */
+  id: "valmi:id",
+  /** Display name of the instance at the Control Plane. */
+  name: "valmi:name",
+  /** Agent type as configured: its id or its name. */
+  agentType: "valmi:agent-type",
+  account: "valmi:account",
+  contact: "valmi:contact",
+  subscription: "valmi:subscription",
+  pricing: "valmi:pricing",
+  controlPlaneUrl: "valmi:control-plane-url",
+  /** Only where an existing instance is adopted: its id at the Control Plane. */
+  adoptedInstanceId: "valmi:adopted-instance-id",
+} as const;
+
+/** What happens to secret and instance together when an instance is taken out of the configuration. */
+export type RemovalPolicy = "protect" | "deactivate" | "delete";
+
+/** `refresh`: mint a new key, the present one lives for the grace period. `provided`: a person stores the present key. */
+export type ExistingKey = "refresh" | "provided";
+
+/** The `input` of Terraform's call of the provisioning function, for one agent instance. Never holds a key. */
+export interface ProvisioningInput {
+  /** The instance's `id` in `environments.ts`. */
+  readonly id: string;
+  readonly environment: string;
+  readonly secretArn: string;
+  /** Display name at the Control Plane; unique in a workspace. */
+  readonly name: string;
+  /** The user's description; the function appends the ownership marker to it. */
+  readonly description: string;
+  readonly agentType: { readonly id: string } | { readonly name: string };
+  readonly accountId?: string;
+  readonly contactId?: string;
+  readonly adopt?: { readonly agentInstanceId: string; readonly existingKey: ExistingKey };
+  readonly removal: RemovalPolicy;
+  /** Raised by a person to have a failed update tried again. */
+  readonly revision: number;
+  /** Digest of everything above, made at synth. The answer repeats it, so that an update that never ran shows. */
+  readonly digest: string;
+}
+
+/** What Terraform adds to the input under the key `tf` (`lifecycle_scope = "CRUD"`). */
+export interface TerraformCall {
+  readonly action: "create" | "update" | "delete";
+  readonly prev_input: ProvisioningInput | null;
+}
+
+export type ProvisioningEvent = ProvisioningInput & { readonly tf: TerraformCall };
+
+/** The function's answer, kept in Terraform's state: ids only. */
+export interface ProvisioningResult {
+  readonly status: "ready" | "failed" | "removed";
+  readonly digest: string;
+  readonly secretArn: string;
+  readonly agentInstanceId: string;
+  /** One line for a person where `status` is `failed`; empty otherwise. */
+  readonly reason: string;
+}
