@@ -62,11 +62,14 @@ export interface ProvisioningInput {
   readonly id: string;
   readonly environment: string;
   readonly secretArn: string;
-  /** Display name at the Control Plane; unique in a workspace. */
-  readonly name: string;
+  /**
+   * Display name at the Control Plane; unique in a workspace. Absent, as are `description`, `agentType`, `accountId`
+   * and `contactId`, where an existing instance is adopted: it keeps its own.
+   */
+  readonly name?: string;
   /** The user's description; the function appends the ownership marker to it. */
-  readonly description: string;
-  readonly agentType: { readonly id: string } | { readonly name: string };
+  readonly description?: string;
+  readonly agentType?: { readonly id: string } | { readonly name: string };
   readonly accountId?: string;
   readonly contactId?: string;
   readonly adopt?: { readonly agentInstanceId: string; readonly existingKey: ExistingKey };
