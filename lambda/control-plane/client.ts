@@ -1,0 +1,236 @@
+import * as v from "valibot";
+import type { ControlPlaneAuth } from "../contract";
+import { AgentKey, type ControlPlaneApiKey } from "../domain/credential";
+import { ControlPlaneError } from "./errors";
+import { createHttp, type HttpAnswer, type HttpOptions } from "./http";
+
+export interface AgentInstance {
+  readonly id: string;
+  readonly name: string;
+  readonly agentTypeId: string;
+  readonly accountId: string;
+  readonly contactId: string;
+  /** Not in lists; there where the Control Plane gives it for one instance. */
+  readonly description: string | undefined;
+  readonly isActive: boolean;
+}
+
+export interface AgentInstanceFields {
+  readonly name: string;
+  readonly description: string;
+  readonly agentTypeId: string;
+  readonly accountId: string | undefined;
+  readonly contactId: string | undefined;
+}
+
+export type KeyCheck = { readonly accepted: true; readonly agentInstanceId: string } | { readonly accepted: false };
+
+/** What the functions ask of the Control Plane. Every method throws `ControlPlaneError`. */
+export interface ControlPlane {
+  /**
+   * The time on the Control Plane's clock: the `Date` of its last answer, and what passed since. The one clock for every
+   * decision about the grace period. Throws where it has not answered yet.
+   */
+  now(): number;
+  findAgentTypeByName(name: string): Promise<string | undefined>;
+  findInstanceByName(name: string): Promise<AgentInstance | undefined>;
+  /** `undefined` where there is none of that id. */
+  getInstance(agentInstanceId: string): Promise<AgentInstance | undefined>;
+  /** Never repeated here: a `conflict` says that the name is taken, perhaps by this very call's first try. */
+  createInstance(fields: AgentInstanceFields, idempotencyKey: string): Promise<IssuedKey>;
+  updateInstance(agentInstanceId: string, fields: Partial<AgentInstanceFields> & { isActive?: boolean }): Promise<void>;
+  /** Already gone is success. */
+  deleteInstance(agentInstanceId: string): Promise<void>;
+  /** Issues a new key and starts the old one's grace period. Never repeated here, whatever happens. */
+  refreshAgentKey(agentInstanceId: string, idempotencyKey: string): Promise<IssuedKey>;
+  /** Whether the key is accepted now, and whose it is; by the call with which Valmi's own SDK starts up. */
+  checkAgentKey(agentKey: AgentKey): Promise<KeyCheck>;
+}
+
+export interface IssuedKey {
+  readonly agentKey: AgentKey;
+  readonly agentInstanceId: string;
+}
+
+export interface ControlPlaneOptions extends HttpOptions {
+  readonly apiKey: ControlPlaneApiKey;
+  readonly auth: ControlPlaneAuth;
+}
+
+/** The documented maximum of one page. */
+const PAGE_SIZE = 100;
+
+const idText = v.pipe(
+  v.union([v.string(), v.number()]),
+  v.transform((id) => String(id)),
+  v.nonEmpty(),
+);
+const nullableText = v.pipe(
+  v.nullish(v.union([v.string(), v.number()]), ""),
+  v.transform((text) => String(text)),
+);
+/** Valmi's own programs disagree on field names; each known one is read, and only here. */
+const wireInstance = v.looseObject({
+  id: v.optional(idText),
+  agent_instance_id: v.optional(idText),
+  name: nullableText,
+  agent_type_id: nullableText,
+  account_id: nullableText,
+  contact_id: nullableText,
+  description: v.nullish(v.string()),
+  is_active: v.nullish(v.boolean(), true),
+});
+const wireAgentType = v.looseObject({ id: v.optional(idText), agent_type_id: v.optional(idText), name: nullableText });
+const wireKey = v.looseObject({
+  id: v.optional(idText),
+  agent_instance_id: v.optional(idText),
+  secret: v.nullish(v.string()),
+  secret_token: v.nullish(v.string()),
+});
+
+/** The Control Plane's documented API: tolerant in what it reads, strict in what it writes. */
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  const http = createHttp(options);
+  let lastSeen: { controlPlane: number; machine: number } | undefined;
+  const operator = (): Record<string, string> =>
+    options.auth === "bearer"
+      ? { authorization: `Bearer ${options.apiKey.reveal()}` }
+      : { "api-key": options.apiKey.reveal() };
+
+  const call: typeof http = async (request, accept) => {
+    const answer = await http(request, accept);
+    if (answer.date !== undefined) lastSeen = { controlPlane: answer.date, machine: options.clock.now() };
+    return answer;
+  };
+  const get = (path: string, accept?: readonly number[]) =>
+    call({ method: "GET", path, headers: operator(), safeToRepeat: true }, accept);
+
+  async function* pages(path: string, field: string): AsyncGenerator<unknown> {
+    for (let skip = 0; ; skip += PAGE_SIZE) {
+      const { body } = await get(`${path}?skip=${skip}&limit=${PAGE_SIZE}`);
+      const page = (body as Record<string, unknown> | undefined)?.[field];
+      if (!Array.isArray(page)) throw unreadable(`GET ${path}`, field);
+      yield* page;
+      if (page.length < PAGE_SIZE) return;
+    }
+  }
+
+  return {
+    now() {
+      if (!lastSeen) throw new ControlPlaneError("unreadable", "no answer of the Control Plane had a Date header", "no");
+      return lastSeen.controlPlane + (options.clock.now() - lastSeen.machine);
+    },
+    async findAgentTypeByName(name) {
+      for await (const item of pages("/agent_type/all", "agent_types")) {
+        const type = read(wireAgentType, item, "GET /agent_type/all");
+        if (type.name === name) return requireField(type.id ?? type.agent_type_id, "GET /agent_type/all", "id");
+      }
+      return undefined;
+    },
+    async findInstanceByName(name) {
+      for await (const item of pages("/agent_instance/all", "agent_instances")) {
+        const instance = toInstance(item, "GET /agent_instance/all");
+        if (instance.name === name) return instance;
+      }
+      return undefined;
+    },
+    async getInstance(agentInstanceId) {
+      const path = instancePath(agentInstanceId);
+      const { status, body } = await get(path, [404]);
+      return status === 404 ? undefined : toInstance(body, `GET ${path}`);
+    },
+    async createInstance(fields, idempotencyKey) {
+      const answer = await call({
+        method: "POST",
+        path: "/agent_instance/create",
+        headers: { ...operator(), "idempotency-key": idempotencyKey },
+        body: toWire(fields),
+        safeToRepeat: false,
+      });
+      return toIssuedKey(answer, "POST /agent_instance/create");
+    },
+    async updateInstance(agentInstanceId, fields) {
+      const path = instancePath(agentInstanceId);
+      await call({ method: "PUT", path, headers: operator(), body: toWire(fields), safeToRepeat: true });
+    },
+    async deleteInstance(agentInstanceId) {
+      const path = instancePath(agentInstanceId);
+      await call({ method: "DELETE", path, headers: operator(), safeToRepeat: true }, [404]);
+    },
+    async refreshAgentKey(agentInstanceId, idempotencyKey) {
+      const path = `${instancePath(agentInstanceId)}/refresh`;
+      const answer = await call({
+        method: "POST",
+        path,
+        headers: { ...operator(), "idempotency-key": idempotencyKey },
+        safeToRepeat: false,
+      });
+      return toIssuedKey(answer, `POST ${path}`, agentInstanceId);
+    },
+    async checkAgentKey(agentKey) {
+      const path = "/agent_instance/info";
+      const { status, body } = await call(
+        { method: "GET", path, headers: { "x-agent-secret": agentKey.reveal() }, safeToRepeat: true },
+        [401, 403, 404],
+      );
+      if (status >= 400) return { accepted: false };
+      return { accepted: true, agentInstanceId: toInstance(body, `GET ${path}`).id };
+    },
+  };
+}
+
+function instancePath(agentInstanceId: string): string {
+  return `/agent_instance/${encodeURIComponent(agentInstanceId)}`;
+}
+
+function toWire(fields: Partial<AgentInstanceFields> & { isActive?: boolean }): Record<string, unknown> {
+  const wire = {
+    name: fields.name,
+    description: fields.description,
+    agent_type_id: fields.agentTypeId,
+    account_id: fields.accountId,
+    contact_id: fields.contactId,
+    is_active: fields.isActive,
+  };
+  return Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== undefined));
+}
+
+function toInstance(body: unknown, what: string): AgentInstance {
+  const wire = read(wireInstance, body, what);
+  return {
+    id: requireField(wire.id ?? wire.agent_instance_id, what, "id"),
+    name: wire.name,
+    agentTypeId: wire.agent_type_id,
+    accountId: wire.account_id,
+    contactId: wire.contact_id,
+    description: wire.description ?? undefined,
+    isActive: wire.is_active,
+  };
+}
+
+/** An answer without its key is `unreadable` and `applied: unknown`: the key exists, and nobody has it. */
+function toIssuedKey(answer: HttpAnswer, what: string, agentInstanceId?: string): IssuedKey {
+  const wire = read(wireKey, answer.body, what);
+  const text = requireField(wire.secret_token ?? wire.secret ?? undefined, what, "secret");
+  const id = agentInstanceId ?? requireField(wire.id ?? wire.agent_instance_id, what, "id");
+  try {
+    return { agentKey: new AgentKey(text), agentInstanceId: id };
+  } catch {
+    throw unreadable(what, "secret");
+  }
+}
+
+function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  throw unreadable(what, parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole answer)");
+}
+
+function requireField(value: string | undefined, what: string, field: string): string {
+  if (value === undefined || value === "") throw unreadable(what, field);
+  return value;
+}
+
+function unreadable(what: string, field: string): ControlPlaneError {
+  return new ControlPlaneError("unreadable", `${what}: the answer lacks a readable field: ${field}`, "unknown");
+}

@@ -1,0 +1,203 @@
+import type { Budget, Sleep } from "../budget";
+import type { Clock } from "../clock";
+import { ControlPlaneError, type ControlPlaneErrorKind } from "./errors";
+
+export interface HttpOptions {
+  /** Without a trailing slash. Every request goes below it; redirects are refused. */
+  readonly baseUrl: string;
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly sleep: Sleep;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+  /** @default the platform's `fetch` */
+  readonly fetch?: typeof fetch;
+  /** For one attempt, body included. @default 10000 */
+  readonly timeoutMs?: number;
+  /** Larger answers are refused. @default 1 MiB */
+  readonly maxBytes?: number;
+  /** Attempts of a call that is safe to repeat. @default 4 */
+  readonly attempts?: number;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** Below the base URL, beginning with `/`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** Whether repeating it changes nothing more. Only such calls are retried here. */
+  readonly safeToRepeat: boolean;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Parsed JSON; `undefined` where the body is empty. */
+  readonly body: unknown;
+  /** The `Date` header, in milliseconds since the epoch; `undefined` where there was none. */
+  readonly date: number | undefined;
+}
+
+/** Answers with the status codes named in `accept`, beside 2xx; throws a `ControlPlaneError` for any other. */
+export type Http = (request: HttpRequest, accept?: readonly number[]) => Promise<HttpAnswer>;
+
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 8_000;
+/** Time kept back from waiting, so that the caller can still say what went wrong. */
+const RESERVE_MS = 3_000;
+
+export function createHttp(options: HttpOptions): Http {
+  const { clock, budget, sleep, random, fetch: send = fetch, timeoutMs = 10_000, maxBytes = 1_048_576 } = options;
+
+  async function once(request: HttpRequest, accept: readonly number[]): Promise<HttpAnswer> {
+    const what = `${request.method} ${request.path}`;
+    const timeout = Math.max(1, Math.min(timeoutMs, budget.remainingMs()));
+    let response: Response;
+    let text: string;
+    try {
+      response = await send(options.baseUrl + request.path, {
+        method: request.method,
+        headers: {
+          accept: "application/json",
+          ...(request.body === undefined ? {} : { "content-type": "application/json" }),
+          ...request.headers,
+        },
+        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        redirect: "manual",
+        signal: AbortSignal.timeout(timeout),
+      });
+      text = await readBody(response, maxBytes, what);
+    } catch (error) {
+      if (error instanceof ControlPlaneError) throw error;
+      throw new ControlPlaneError("unreachable", `${what}: no answer (${reasonOf(error)})`, "unknown");
+    }
+    const date = parseDate(response.headers.get("date"));
+    if (response.ok || accept.includes(response.status)) {
+      return { status: response.status, body: parseJson(text, response.ok, what), date };
+    }
+    throw errorFor(response, text, what, clock);
+  }
+
+  return async (request, accept = []) => {
+    const attempts = request.safeToRepeat ? (options.attempts ?? 4) : 1;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await once(request, accept);
+      } catch (error) {
+        if (!(error instanceof ControlPlaneError) || !isPassing(error.kind) || attempt >= attempts) throw error;
+        const delay = error.retryAfterMs ?? backOff(attempt, random);
+        if (delay + RESERVE_MS > budget.remainingMs()) throw error;
+        await sleep(delay);
+      }
+    }
+  };
+}
+
+function isPassing(kind: ControlPlaneErrorKind): boolean {
+  return kind === "rate-limited" || kind === "unavailable" || kind === "unreachable";
+}
+
+/** Exponential, with half of it random, so that many functions do not come back at once. */
+function backOff(attempt: number, random: () => number): number {
+  const delay = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
+  return delay / 2 + (delay / 2) * random();
+}
+
+async function readBody(response: Response, maxBytes: number, what: string): Promise<string> {
+  if (!response.body) return "";
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      throw new ControlPlaneError("unreadable", `${what}: the answer is larger than ${maxBytes} bytes`, "unknown");
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parseJson(text: string, required: boolean, what: string): unknown {
+  if (text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    if (!required) return undefined;
+    throw new ControlPlaneError("unreadable", `${what}: the answer is not JSON`, "unknown");
+  }
+}
+
+function parseDate(header: string | null): number | undefined {
+  const date = header === null ? Number.NaN : Date.parse(header);
+  return Number.isNaN(date) ? undefined : date;
+}
+
+/** The code of a network error (`ECONNRESET`), or its name: never its message, which may repeat what was sent. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown reason";
+  const code = (error.cause as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" ? code : error.name;
+}
+
+function errorFor(response: Response, text: string, what: string, clock: Clock): ControlPlaneError {
+  const { status } = response;
+  const message = `${what}: ${status}${explain(status, text)}`;
+  if (status >= 500) return new ControlPlaneError("unavailable", message, "unknown");
+  if (status >= 300 && status < 400) {
+    return new ControlPlaneError("unreadable", `${what}: ${status}, and redirects are refused`, "unknown");
+  }
+  const retryAfterMs = status === 429 ? retryAfter(response.headers, clock) : undefined;
+  return new ControlPlaneError(kindOf(status), message, "no", retryAfterMs);
+}
+
+function kindOf(status: number): ControlPlaneErrorKind {
+  switch (status) {
+    case 401:
+      return "unauthorized";
+    case 403:
+      return "forbidden";
+    case 404:
+      return "not-found";
+    case 409:
+      return "conflict";
+    case 429:
+      return "rate-limited";
+    default:
+      return "invalid";
+  }
+}
+
+/** `Retry-After` in seconds or as a date; else `X-RateLimit-Reset`, read as epoch seconds or as seconds to wait. */
+function retryAfter(headers: Headers, clock: Clock): number | undefined {
+  const now = parseDate(headers.get("date")) ?? clock.now();
+  const value = headers.get("retry-after") ?? headers.get("x-ratelimit-reset");
+  if (value === null) return undefined;
+  const seconds = Number(value);
+  const at = Number.isFinite(seconds) ? (seconds > 1e9 ? seconds * 1_000 : now + seconds * 1_000) : Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+/**
+ * The part of a 4xx's body that explains it: FastAPI's `detail` (a text, or a list of `{loc, msg}`), or the earlier
+ * dialect's `error.message`. Anything shaped like a key is masked, whoever put it there.
+ */
+function explain(status: number, text: string): string {
+  if (status >= 500) return "";
+  let body: { detail?: unknown; error?: { message?: unknown } } | null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return "";
+  }
+  const detail = body?.detail ?? body?.error?.message;
+  const words = Array.isArray(detail)
+    ? detail.map((item) => `${[item?.loc].flat().join(".")}: ${item?.msg}`).join("; ")
+    : typeof detail === "string"
+      ? detail
+      : "";
+  return words === "" ? "" : `, ${maskKeys(words).slice(0, 300)}`;
+}
+
+function maskKeys(text: string): string {
+  return text.replace(/\b(?:agent|token|sk)_[A-Za-z0-9_-]{6,}/g, "[masked]");
+}

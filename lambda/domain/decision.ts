@@ -1,0 +1,125 @@
+import type { Intent } from "../mint/intent-store";
+
+/**
+ * Every state that staging labels, key validity and intent can be in has a name and one course. This file is pure: the
+ * steps gather facts and carry the course out; `docs/rotation-protocol.md` tables the same names in the same words.
+ */
+
+/** The longest that the Control Plane may take to apply a request whose answer was lost. Declared, not measured. */
+export const LATE_APPLICATION_MS = 60_000;
+/** The longest that a read of Secrets Manager may lag behind a write. Declared, not measured. */
+export const READ_LAG_MS = 10_000;
+/** The longest until the Control Plane accepts a key that it has just issued. Declared, not measured. */
+export const ACTIVATION_MS = 60_000;
+/** No refresh sooner than this after the last one, however short the grace period is. */
+export const LEAST_KEY_AGE_MS = 60 * 60_000;
+
+export const STOPS = {
+  "rotation-disabled": "Rotation is off for this secret. Switch it on by a deploy, or resume it.",
+  "unknown-version": "The secret has no version of this token. Ask for the rotation again.",
+  "not-pending": "The version of this token does not carry AWSPENDING. Ask for the rotation again.",
+  "current-missing": "No version with a value carries AWSCURRENT. Deploy the environment: provisioning stores the first key.",
+  "current-unreadable": "The value under AWSCURRENT is not one that this project wrote. Restore the version before it.",
+  "pending-empty": "The version under AWSPENDING has no value. Ask for the rotation again.",
+  "pending-unreadable": "The value under AWSPENDING is not one that this project wrote. Take AWSPENDING off it and rotate.",
+  "operator-key-missing": "The secret of the operator's API key has no usable value. Store one: valmi-agent-keys operator-key set.",
+  "operator-key-refused": "The Control Plane refuses the operator's API key. Store a valid one: valmi-agent-keys operator-key set.",
+  "control-plane-unavailable": "The Control Plane does not answer as documented. Nothing was changed; the next attempt goes on.",
+  "instance-gone": "The Control Plane has no instance of the id in the secret's value.",
+  "instance-inactive": "The instance is inactive at the Control Plane. Activate it there, or remove it from the environment.",
+  "wrong-instance": "The key or the ownership marker belongs to another instance than the secret's value names.",
+  "grace-running": "The key before the current one is in its grace period: a refresh now could end it early. Wait for its end.",
+  "out-of-time": "Too little of this invocation is left for refresh, store and test. Nothing was changed.",
+  "mint-in-flight": "Another attempt may still be minting a key. Its time runs out by itself; the next attempt then goes on.",
+  "refresh-refused": "The Control Plane refused to refresh the key. No key was minted; the next attempt asks again.",
+  "refresh-unanswered": "The Control Plane's answer to the refresh was lost. The next attempt finds out and goes on.",
+  "key-not-live-yet": "The new key is stored, and the Control Plane does not accept it yet. The next attempt tests it again.",
+  "pending-key-dead": "The stored new key is refused for good: somebody refreshed since. AWSPENDING was taken off; rotate again.",
+  "version-taken": "The version of this token held another value already. AWSPENDING was taken off; rotate again.",
+  "store-failed": "The new key could not be stored before the invocation's end. A later attempt mints another.",
+  "promotion-failed": "The new key is stored and tested, and AWSCURRENT could not be moved. The next attempt moves it.",
+} as const satisfies Record<string, string>;
+
+export type StopName = keyof typeof STOPS;
+
+/** A named end of an attempt that could not go on. The text holds ids and fingerprints only. */
+export class Stop extends Error {
+  override readonly name = "Stop";
+
+  constructor(
+    readonly state: StopName,
+    detail = "",
+  ) {
+    super(`${state}: ${STOPS[state]}${detail === "" ? "" : ` (${detail})`}`);
+  }
+}
+
+export type StepCourse =
+  | { readonly course: "done" }
+  | { readonly course: "go-on"; readonly currentVersionId: string }
+  | { readonly course: "stop"; readonly state: StopName };
+
+/** The guards before every rotation step. Any step may run again after it has succeeded. */
+export function decideStep(
+  token: string,
+  secret: {
+    readonly rotationEnabled: boolean;
+    readonly versionStages: Readonly<Record<string, readonly string[]>>;
+  },
+): StepCourse {
+  const stages = secret.versionStages[token];
+  if (stages?.includes("AWSCURRENT")) return { course: "done" };
+  if (!secret.rotationEnabled) return { course: "stop", state: "rotation-disabled" };
+  if (!stages) return { course: "stop", state: "unknown-version" };
+  if (!stages.includes("AWSPENDING")) return { course: "stop", state: "not-pending" };
+  const current = Object.entries(secret.versionStages).find(([, labels]) => labels.includes("AWSCURRENT"));
+  if (!current) return { course: "stop", state: "current-missing" };
+  return { course: "go-on", currentVersionId: current[0] };
+}
+
+/**
+ * Until when no refresh may be made, or `undefined`. A refresh inside a running grace period may end the oldest key at
+ * once, and its users have been promised the whole of it. A first key has none before it and needs no guard.
+ */
+export function guardedUntil(current: { issuedAt: number; previousKeyExpiresAt?: number }): number | undefined {
+  if (current.previousKeyExpiresAt === undefined) return undefined;
+  return Math.max(current.previousKeyExpiresAt, current.issuedAt + LEAST_KEY_AGE_MS);
+}
+
+/** What the version that a standing intent names holds: nothing, or a key that is accepted or refused now. */
+export type StoredKey = "empty" | "accepted" | "refused";
+
+export type MintCourse =
+  /** The intent becomes ours, one mint up, and a key is minted. */
+  | { readonly course: "mint-again"; readonly because: "refused" | "lost" | "dead" | "rolled-back" | "timed-out" }
+  /** The key is stored: test it and move AWSCURRENT, by way of a copy where it stands under an older token. */
+  | { readonly course: "promote"; readonly copy: boolean }
+  /** The stored key is dead, and stands where this attempt would store: only a new token can go on. */
+  | { readonly course: "drop-pending" }
+  | { readonly course: "stop"; readonly state: "mint-in-flight" | "key-not-live-yet"; readonly until: number };
+
+/** What to do where an intent stands already for this secret and this current version. */
+export function decideStanding(facts: {
+  readonly intent: Pick<Intent, "versionId" | "attemptEndsAt" | "outcome">;
+  readonly stored: StoredKey;
+  /** The version that this attempt stores under. */
+  readonly versionId: string;
+  /** On the Control Plane's clock. */
+  readonly now: number;
+}): MintCourse {
+  const { intent, stored, versionId, now } = facts;
+  // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names.
+  if (intent.outcome === "promoted") return { course: "mint-again", because: "rolled-back" };
+  if (intent.outcome === "refused" || intent.outcome === "lost") {
+    return { course: "mint-again", because: intent.outcome };
+  }
+  if (stored === "accepted") return { course: "promote", copy: intent.versionId !== versionId };
+  if (stored === "refused") {
+    const liveAt = intent.attemptEndsAt + ACTIVATION_MS;
+    if (intent.outcome !== "dead" && now < liveAt) return { course: "stop", state: "key-not-live-yet", until: liveAt };
+    return intent.versionId === versionId ? { course: "drop-pending" } : { course: "mint-again", because: "dead" };
+  }
+  const settledAt = intent.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
+  if (now < settledAt) return { course: "stop", state: "mint-in-flight", until: settledAt };
+  return { course: "mint-again", because: "timed-out" };
+}

@@ -1,0 +1,35 @@
+/**
+ * The ownership marker: a line in the instance's description at the Control Plane that says which secret holds its key.
+ * Creating is repeated after a lost answer or a failed apply; an instance of the right name may then be ours,
+ * half-made, or somebody else's, whose present users would lose their key by our refresh. Only the marker tells.
+ */
+export interface SecretLocation {
+  readonly accountId: string;
+  readonly region: string;
+  readonly secretName: string;
+}
+
+const MARKER = /\s*\[valmi-agent-keys ([0-9]{12})\/([a-z0-9-]+)\/([^\]\s]+)\]/;
+
+/** Throws a `TypeError` on anything but the ARN of a secret, with its six-character suffix. */
+export function locateSecret(secretArn: string): SecretLocation {
+  const match = /^arn:[a-z-]+:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:(.+)-[A-Za-z0-9]{6}$/.exec(secretArn);
+  if (!match) throw new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${secretArn}`);
+  const [, region, accountId, secretName] = match as unknown as [string, string, string, string];
+  return { accountId, region, secretName };
+}
+
+export function markDescription(description: string, owner: SecretLocation): string {
+  const marker = `[valmi-agent-keys ${owner.accountId}/${owner.region}/${owner.secretName}]`;
+  return description === "" ? marker : `${description}\n${marker}`;
+}
+
+/** `ours`: marked for exactly this secret. `theirs`: marked for another one. `unmarked`: not made by this project. */
+export function ownershipOf(description: string | undefined, secret: SecretLocation): "ours" | "theirs" | "unmarked" {
+  const match = MARKER.exec(description ?? "");
+  if (!match) return "unmarked";
+  const [, accountId, region, secretName] = match;
+  return accountId === secret.accountId && region === secret.region && secretName === secret.secretName
+    ? "ours"
+    : "theirs";
+}

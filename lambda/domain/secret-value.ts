@@ -1,0 +1,125 @@
+import * as v from "valibot";
+import { AGENT_KEY_FIELD, SECRET_TAGS } from "../contract";
+import { AgentKey } from "./credential";
+
+/** Raised when a later release changes the meaning of a field. Readers accept every version up to their own. */
+export const SCHEMA_VERSION = "1";
+
+/** What is stored under one version of an agent key's secret. */
+export interface AgentKeyRecord {
+  readonly agentKey: AgentKey;
+  readonly agentInstanceId: string;
+  readonly agentInstanceName: string;
+  readonly agentTypeId: string;
+  readonly accountId: string;
+  readonly contactId: string;
+  readonly subscription: string;
+  readonly pricing: string;
+  readonly environment: string;
+  readonly controlPlaneUrl: string;
+  /** When the Control Plane issued the key, in milliseconds since the epoch, on the Control Plane's clock. */
+  readonly issuedAt: number;
+  /** Until when the key before this one still works, on the Control Plane's clock; absent where there was none. */
+  readonly previousKeyExpiresAt?: number;
+}
+
+/** The value is not one that this project wrote. The text never holds any of it. */
+export class UnreadableSecretValueError extends Error {
+  override readonly name = "UnreadableSecretValueError";
+}
+
+const text = v.pipe(v.string(), v.nonEmpty());
+const optionalText = v.optional(v.string(), "");
+const isoTime = v.pipe(
+  v.string(),
+  v.check((time) => !Number.isNaN(Date.parse(time))),
+);
+const storedValue = v.object({
+  schemaVersion: v.literal(SCHEMA_VERSION),
+  [AGENT_KEY_FIELD]: text,
+  agentInstanceId: text,
+  agentInstanceName: optionalText,
+  agentTypeId: optionalText,
+  accountId: optionalText,
+  contactId: optionalText,
+  subscription: optionalText,
+  pricing: optionalText,
+  environment: optionalText,
+  controlPlaneUrl: optionalText,
+  issuedAt: isoTime,
+  previousKeyExpiresAt: v.optional(v.union([v.literal(""), isoTime]), ""),
+});
+
+/**
+ * Flat JSON, every value a string and every field always there: ECS and the Lambda extension inject single fields by
+ * name, and fail a task whose field is missing.
+ */
+export function serialiseRecord(record: AgentKeyRecord): string {
+  const { agentKey, issuedAt, previousKeyExpiresAt, ...mapping } = record;
+  return JSON.stringify({
+    schemaVersion: SCHEMA_VERSION,
+    [AGENT_KEY_FIELD]: agentKey.reveal(),
+    ...mapping,
+    issuedAt: new Date(issuedAt).toISOString(),
+    previousKeyExpiresAt: previousKeyExpiresAt === undefined ? "" : new Date(previousKeyExpiresAt).toISOString(),
+  });
+}
+
+/** Throws an `UnreadableSecretValueError` that names the first field at fault. */
+export function parseRecord(value: string): AgentKeyRecord {
+  let json: unknown;
+  try {
+    json = JSON.parse(value);
+  } catch {
+    throw new UnreadableSecretValueError("the secret's value is not JSON");
+  }
+  const parsed = v.safeParse(storedValue, json);
+  if (!parsed.success) {
+    const field = parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole value)";
+    throw new UnreadableSecretValueError(`the secret's value has a missing or unreadable field: ${field}`);
+  }
+  const { schemaVersion: _, [AGENT_KEY_FIELD]: keyText, issuedAt, previousKeyExpiresAt, ...mapping } = parsed.output;
+  let agentKey: AgentKey;
+  try {
+    agentKey = new AgentKey(keyText);
+  } catch {
+    throw new UnreadableSecretValueError(`the secret's value has a missing or unreadable field: ${AGENT_KEY_FIELD}`);
+  }
+  return {
+    ...mapping,
+    agentKey,
+    issuedAt: Date.parse(issuedAt),
+    ...(previousKeyExpiresAt === "" ? {} : { previousKeyExpiresAt: Date.parse(previousKeyExpiresAt) }),
+  };
+}
+
+/** The instance as the Control Plane knows it, as far as the secret's value repeats it. */
+export interface MappedInstance {
+  readonly id: string;
+  readonly name: string;
+  readonly agentTypeId: string;
+  readonly accountId: string;
+  readonly contactId: string;
+}
+
+/** Makes a record from what the Control Plane says of the instance and what Terraform wrote into the secret's tags. */
+export function composeRecord(
+  issued: { readonly agentKey: AgentKey; readonly issuedAt: number; readonly previousKeyExpiresAt?: number },
+  instance: MappedInstance,
+  tags: Readonly<Record<string, string>>,
+): AgentKeyRecord {
+  return {
+    agentKey: issued.agentKey,
+    agentInstanceId: instance.id,
+    agentInstanceName: instance.name,
+    agentTypeId: instance.agentTypeId,
+    accountId: instance.accountId,
+    contactId: instance.contactId,
+    subscription: tags[SECRET_TAGS.subscription] ?? "",
+    pricing: tags[SECRET_TAGS.pricing] ?? "",
+    environment: tags[SECRET_TAGS.environment] ?? "",
+    controlPlaneUrl: tags[SECRET_TAGS.controlPlaneUrl] ?? "",
+    issuedAt: issued.issuedAt,
+    ...(issued.previousKeyExpiresAt === undefined ? {} : { previousKeyExpiresAt: issued.previousKeyExpiresAt }),
+  };
+}

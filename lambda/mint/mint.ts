@@ -1,0 +1,122 @@
+import type { Budget, Sleep } from "../budget";
+import type { IssuedKey } from "../control-plane/client";
+import { isControlPlaneError } from "../control-plane/errors";
+import { Stop } from "../domain/decision";
+import type { Log } from "../log";
+import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
+import type { Intent, IntentStore } from "./intent-store";
+
+/**
+ * The one way a key comes into being, for both functions: an intent that is ours, one call that issues, one Put. Between
+ * the call and the Put there is nothing else, since until the Put returns the key exists only in this memory.
+ */
+
+/** What issue, store, test and promotion may need; without it nothing is minted. */
+export const MINT_RESERVE_MS = 45_000;
+/** Kept back from every retry, to say what went wrong. */
+const LAST_WORDS_MS = 2_000;
+
+export interface MintDeps {
+  readonly secrets: Pick<SecretStore, "putVersion">;
+  readonly intents: Pick<IntentStore, "retake" | "settle">;
+  readonly budget: Budget;
+  readonly sleep: Sleep;
+  readonly log: Log;
+}
+
+export interface MintPlan {
+  /** Ours: the store has confirmed it. */
+  readonly intent: Intent;
+  /** The Control Plane's call that issues a key. Made once for each intent. */
+  readonly issue: (idempotencyKey: string) => Promise<IssuedKey>;
+  /**
+   * Asked where the answer was lost: whether the call was certainly applied, so that nothing of it is in flight and a
+   * second mint is a decision and not a guess.
+   */
+  readonly wasApplied: () => Promise<boolean>;
+  /** The second call, where the first was applied and its key is lost. */
+  readonly reissue: (idempotencyKey: string) => Promise<IssuedKey>;
+  readonly toVersion: (issued: IssuedKey) => Omit<NewVersion, "versionId">;
+  readonly newId: () => string;
+  readonly now: () => number;
+}
+
+/** Gives the key that was minted and stored, and the intent that now stands for it. Throws a `Stop`. */
+export async function mintAndStore(
+  deps: MintDeps,
+  plan: MintPlan,
+): Promise<{ readonly issued: IssuedKey; readonly intent: Intent }> {
+  const { issued, intent } = await issueOnce(deps, plan);
+  if (!issued.agentKey.hasKnownFormat) {
+    deps.log.warn("the Control Plane issued a key of an unknown format", { fingerprint: issued.agentKey.fingerprint });
+  }
+  await storeUntilTimeIsUp(deps, plan, intent, issued);
+  return { issued, intent };
+}
+
+async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: IssuedKey; intent: Intent }> {
+  const { intent } = plan;
+  try {
+    return { issued: await plan.issue(intent.idempotencyKey), intent };
+  } catch (error) {
+    await settleRefusal(deps, plan, intent, error);
+    deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: messageOf(error) });
+    if (!(await plan.wasApplied())) throw new Stop("refresh-unanswered", messageOf(error));
+  }
+  const again = await deps.intents.retake(nextMint(intent, plan), intent);
+  if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
+  try {
+    return { issued: await plan.reissue(again.intent.idempotencyKey), intent: again.intent };
+  } catch (error) {
+    await settleRefusal(deps, plan, again.intent, error);
+    throw new Stop("refresh-unanswered", messageOf(error));
+  }
+}
+
+/** A definite refusal is no mint: the record says so, and the next attempt need not wait for this one's end. */
+async function settleRefusal(deps: MintDeps, plan: MintPlan, intent: Intent, error: unknown): Promise<void> {
+  if (!isControlPlaneError(error)) throw error;
+  if (error.applied === "unknown") return;
+  await deps.intents.settle(intent, { outcome: "refused", settledAt: plan.now() });
+  throw error.kind === "unauthorized" || error.kind === "forbidden"
+    ? new Stop("operator-key-refused", error.message)
+    : new Stop("refresh-refused", error.message);
+}
+
+/** The intent of the next mint upon the same base, by the same attempt. */
+function nextMint(intent: Intent, plan: Pick<MintPlan, "newId" | "now">): Intent {
+  return succeed(intent, { ...intent, takenAt: plan.now(), idempotencyKey: plan.newId(), outcome: "open" });
+}
+
+/** `intent` as the successor of a standing one: one mint up, with the earlier mints accounted for. */
+export function succeed(standing: Intent, intent: Intent): Intent {
+  return {
+    ...intent,
+    mint: standing.mint + 1,
+    earlierMints: [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.outcome}`],
+  };
+}
+
+async function storeUntilTimeIsUp(deps: MintDeps, plan: MintPlan, intent: Intent, issued: IssuedKey): Promise<void> {
+  const version = { ...plan.toVersion(issued), versionId: intent.versionId };
+  for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
+    try {
+      await deps.secrets.putVersion(version);
+      return;
+    } catch (error) {
+      if (error instanceof VersionConflictError) throw error;
+      deps.log.error("storing the new key failed", {
+        fingerprint: issued.agentKey.fingerprint,
+        reason: error instanceof Error ? error.name : "unknown",
+      });
+      if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) {
+        throw new Stop("store-failed", `key ${issued.agentKey.fingerprint}, ${error instanceof Error ? error.name : ""}`);
+      }
+      await deps.sleep(delay);
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "unknown reason";
+}
