@@ -1,0 +1,475 @@
+import type { Clock } from "../../lambda/clock";
+import { HOUR, SECOND } from "../clock";
+import { invalidField, Refusal } from "./refusal";
+import { SAMPLE_SEED } from "./seed";
+import { randomTokens, type TokenSource } from "./tokens";
+
+/**
+ * What a second refresh does while an earlier key is still in its grace period. Valmi doesn't document it, so each
+ * possibility can be played. Without such an earlier key, all four are the same.
+ *
+ * - `A`: the key just replaced gets its grace, every earlier key keeps its own clock
+ * - `B`: the key just replaced gets its grace, every earlier key dies at once
+ * - `D`: the refresh is refused with 409 until the grace has ended
+ * - `E`: the key just replaced dies at once, every earlier key keeps its own clock
+ */
+export type SecondRefresh = "A" | "B" | "D" | "E";
+export const SECOND_REFRESH: readonly SecondRefresh[] = ["A", "B", "D", "E"];
+
+/** `read-only` may make GET calls and validate a key; `restricted` is known but allowed nothing (403). */
+export type ApiKeyStatus = "valid" | "read-only" | "restricted" | "revoked";
+
+/** An operator's credential for the Control Plane; never an agent key. */
+export interface ApiKey {
+  readonly key: string;
+  readonly workspaceId: string;
+  readonly status: ApiKeyStatus;
+}
+
+export interface Workspace {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly name: string;
+}
+
+export interface AgentType {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** Unique among the workspace's agent types. */
+  readonly name: string;
+  readonly description: string;
+  readonly createdAt: number;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly name: string;
+}
+
+export interface Contact {
+  readonly id: string;
+  readonly accountId: string;
+  readonly name: string;
+}
+
+/** One agent key of one instance. It is accepted from `liveFrom` until just before `diesAt`. */
+export interface AgentKey {
+  readonly value: string;
+  readonly mintedAt: number;
+  readonly liveFrom: number;
+  /** `null` as long as no refresh has replaced it. */
+  readonly diesAt: number | null;
+  /** The `Idempotency-Key` that it was minted with, where those are honoured. */
+  readonly mintedWith: string | null;
+}
+
+export interface AgentInstance {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** Unique among the workspace's instances. */
+  readonly name: string;
+  readonly description: string;
+  readonly agentTypeId: string;
+  readonly accountId: string | null;
+  readonly contactId: string | null;
+  readonly isActive: boolean;
+  readonly createdAt: number;
+  /** Every key it ever had, oldest first; the last one is the current one. */
+  readonly keys: readonly AgentKey[];
+}
+
+/** What is there from the start: Valmi documents no call here that would make it. */
+export interface ControlPlaneSeed {
+  readonly workspaces: readonly Workspace[];
+  readonly agentTypes: readonly Omit<AgentType, "createdAt">[];
+  readonly accounts: readonly Account[];
+  readonly contacts: readonly Contact[];
+}
+
+export interface ControlPlaneStateOptions {
+  readonly clock: Clock;
+  /** @default - unpredictable ids and keys; give `seededTokens(…)` where a run must repeat exactly */
+  readonly tokens?: TokenSource;
+  /** How long a replaced key is still accepted; 0 ends it at once. @default 24 */
+  readonly graceHours?: number;
+  /** @default "A" */
+  readonly secondRefresh?: SecondRefresh;
+  /** A create or refresh that repeats an earlier one's `Idempotency-Key` gets the earlier key. @default false */
+  readonly honoursIdempotencyKey?: boolean;
+  /** How long a new key is not accepted yet. From 0 to 60. @default 0 */
+  readonly activationSeconds?: number;
+  /** What every agent key starts with, so that a search for leaked keys has something to look for. @default "agent_" */
+  readonly keyPrefix?: string;
+  readonly apiKeys?: readonly ApiKey[];
+  /** @default - one workspace with two agent types, two accounts and a contact of each */
+  readonly seed?: ControlPlaneSeed;
+}
+
+export interface Page {
+  readonly skip: number;
+  readonly limit: number;
+}
+
+export interface InstanceInput {
+  readonly name: string;
+  readonly description: string;
+  readonly agentTypeId: string;
+  readonly accountId: string | null;
+  readonly contactId: string | null;
+}
+
+export type InstanceChange = Partial<InstanceInput & { readonly isActive: boolean }>;
+
+/** The answer to a create or a refresh: the only place where a key is shown. */
+export interface IssuedKey {
+  readonly instance: AgentInstance;
+  readonly agentKey: string;
+}
+
+/** The whole state as plain JSON data. Records are immutable and shared, so taking one is cheap. */
+export interface ControlPlaneSnapshot {
+  readonly serial: number;
+  readonly apiKeys: readonly ApiKey[];
+  readonly workspaces: readonly Workspace[];
+  readonly agentTypes: readonly AgentType[];
+  readonly accounts: readonly Account[];
+  readonly contacts: readonly Contact[];
+  readonly instances: readonly AgentInstance[];
+}
+
+export const MAX_ACTIVATION_SECONDS = 60;
+
+/** Whether a key would be accepted at `now`, its instance being active. */
+export function isLive(key: AgentKey, now: number): boolean {
+  return key.liveFrom <= now && (key.diesAt === null || now < key.diesAt);
+}
+
+/**
+ * The Control Plane as a state machine: no I/O, no timers, no promises. Each method is one call of the API and happens
+ * at the injected clock's time, or throws a `Refusal` and changes nothing.
+ */
+export class ControlPlaneState {
+  private readonly clock: Clock;
+  private readonly tokens: TokenSource;
+  private readonly graceMs: number;
+  private readonly secondRefresh: SecondRefresh;
+  private readonly honoursIdempotencyKey: boolean;
+  private readonly activationMs: number;
+  private readonly keyPrefix: string;
+
+  /** Counts the ids and keys given out. */
+  private serial = 0;
+  private apiKeys = new Map<string, ApiKey>();
+  private workspaces = new Map<string, Workspace>();
+  private agentTypes = new Map<string, AgentType>();
+  private accounts = new Map<string, Account>();
+  private contacts = new Map<string, Contact>();
+  private instances = new Map<string, AgentInstance>();
+  /** Instance id by agent key: an index over `instances`. */
+  private keyOwners = new Map<string, string>();
+
+  /** Throws a `RangeError` that names the option where one is out of its range. */
+  constructor(options: ControlPlaneStateOptions) {
+    const {
+      graceHours = 24,
+      secondRefresh = "A",
+      activationSeconds = 0,
+      keyPrefix = "agent_",
+      seed = SAMPLE_SEED,
+    } = options;
+    if (!(graceHours >= 0 && Number.isFinite(graceHours)))
+      throw new RangeError(`\`graceHours\` must be 0 or more, got: ${graceHours}`);
+    if (!SECOND_REFRESH.includes(secondRefresh))
+      throw new RangeError(
+        `\`secondRefresh\` must be one of ${SECOND_REFRESH.join(", ")}, got: ${secondRefresh}`,
+      );
+    if (!(activationSeconds >= 0 && activationSeconds <= MAX_ACTIVATION_SECONDS))
+      throw new RangeError(
+        `\`activationSeconds\` must be from 0 to ${MAX_ACTIVATION_SECONDS}, got: ${activationSeconds}`,
+      );
+    if (!/^[\w-]+$/.test(keyPrefix))
+      throw new RangeError(`\`keyPrefix\` must be letters, digits, "_" and "-", got: "${keyPrefix}"`);
+
+    this.clock = options.clock;
+    this.tokens = options.tokens ?? randomTokens;
+    this.graceMs = graceHours * HOUR;
+    this.secondRefresh = secondRefresh;
+    this.honoursIdempotencyKey = options.honoursIdempotencyKey ?? false;
+    this.activationMs = activationSeconds * SECOND;
+    this.keyPrefix = keyPrefix;
+
+    const createdAt = this.clock.now();
+    this.restore({
+      serial: 0,
+      apiKeys: options.apiKeys ?? [],
+      workspaces: seed.workspaces,
+      agentTypes: seed.agentTypes.map((type) => ({ ...type, createdAt })),
+      accounts: seed.accounts,
+      contacts: seed.contacts,
+      instances: [],
+    });
+  }
+
+  // Operators
+
+  /** The workspace that an operator's API key opens. Refuses with 401 (unknown, revoked) or 403 (not allowed this). */
+  authenticate(apiKey: string | undefined, access: "read" | "write"): Workspace {
+    const known = apiKey === undefined ? undefined : this.apiKeys.get(apiKey);
+    const workspace = known && this.workspaces.get(known.workspaceId);
+    if (!workspace || known.status === "revoked") throw new Refusal(401, "Unauthorized: Invalid api key");
+    if (known.status === "restricted" || (known.status === "read-only" && access === "write"))
+      throw new Refusal(403, "Restricted: This endpoint is not allowed for your API key");
+    return workspace;
+  }
+
+  /** Adds an API key, or gives a known one another status. */
+  setApiKey(apiKey: ApiKey): void {
+    this.apiKeys.set(apiKey.key, apiKey);
+  }
+
+  // Agent types
+
+  listAgentTypes(workspaceId: string, page: Page): { total: number; agentTypes: AgentType[] } {
+    const all = within(workspaceId, this.agentTypes);
+    return { total: all.length, agentTypes: slice(all, page) };
+  }
+
+  createAgentType(workspaceId: string, input: { name: string; description: string }): AgentType {
+    this.refuseTakenName("Agent type", workspaceId, this.agentTypes, input.name);
+    const type = { id: this.nextId("at_"), workspaceId, ...input, createdAt: this.clock.now() };
+    this.agentTypes.set(type.id, type);
+    return type;
+  }
+
+  updateAgentType(
+    workspaceId: string,
+    id: string,
+    change: Partial<{ name: string; description: string }>,
+  ): AgentType {
+    const type = find("Agent type", workspaceId, this.agentTypes, id);
+    if (change.name !== undefined)
+      this.refuseTakenName("Agent type", workspaceId, this.agentTypes, change.name, id);
+    const changed = { ...type, ...change };
+    this.agentTypes.set(id, changed);
+    return changed;
+  }
+
+  /** Refuses with 409 while an instance is of this type. */
+  deleteAgentType(workspaceId: string, id: string): void {
+    find("Agent type", workspaceId, this.agentTypes, id);
+    for (const instance of this.instances.values())
+      if (instance.agentTypeId === id) throw new Refusal(409, `Agent type ${id} has agent instances`);
+    this.agentTypes.delete(id);
+  }
+
+  // Agent instances
+
+  listInstances(workspaceId: string, page: Page): { total: number; instances: AgentInstance[] } {
+    const all = within(workspaceId, this.instances);
+    return { total: all.length, instances: slice(all, page) };
+  }
+
+  getInstance(workspaceId: string, id: string): AgentInstance {
+    return find("Agent instance", workspaceId, this.instances, id);
+  }
+
+  createInstance(workspaceId: string, input: InstanceInput, idempotencyKey?: string): IssuedKey {
+    const earlier = within(workspaceId, this.instances).find((instance) => instance.name === input.name);
+    const firstKey = earlier?.keys[0];
+    if (earlier && firstKey && this.isReplay(firstKey, idempotencyKey))
+      return { instance: earlier, agentKey: firstKey.value };
+    if (earlier) throw new Refusal(409, `Agent instance with name '${input.name}' already exists`);
+    this.checkReferences(workspaceId, input);
+
+    const now = this.clock.now();
+    const id = this.nextId("ai_");
+    const key = this.mint(now, idempotencyKey);
+    const instance = { id, workspaceId, ...input, isActive: true, createdAt: now, keys: [key] };
+    this.instances.set(id, instance);
+    this.keyOwners.set(key.value, id);
+    return { instance, agentKey: key.value };
+  }
+
+  updateInstance(workspaceId: string, id: string, change: InstanceChange): AgentInstance {
+    const changed = { ...this.getInstance(workspaceId, id), ...change };
+    this.refuseTakenName("Agent instance", workspaceId, this.instances, changed.name, id);
+    this.checkReferences(workspaceId, changed);
+    this.instances.set(id, changed);
+    return changed;
+  }
+
+  deleteInstance(workspaceId: string, id: string): void {
+    for (const key of this.getInstance(workspaceId, id).keys) this.keyOwners.delete(key.value);
+    this.instances.delete(id);
+  }
+
+  /** Mints a new key and starts the grace period of the one that it replaces. */
+  refresh(workspaceId: string, id: string, idempotencyKey?: string): IssuedKey {
+    const instance = this.getInstance(workspaceId, id);
+    const replayed = instance.keys.slice(1).find((key) => this.isReplay(key, idempotencyKey));
+    if (replayed) return { instance, agentKey: replayed.value };
+
+    const now = this.clock.now();
+    const replaced = this.retire(instance, now);
+    const key = this.mint(now, idempotencyKey);
+    const refreshed = { ...instance, keys: [...replaced, key] };
+    this.instances.set(id, refreshed);
+    this.keyOwners.set(key.value, id);
+    return { instance: refreshed, agentKey: key.value };
+  }
+
+  // Agent keys
+
+  /** The instance that an accepted key belongs to. Refuses with 401: unknown, dead, not live yet, or not active. */
+  identify(agentKey: string | undefined): AgentInstance {
+    const instance = agentKey === undefined ? undefined : this.accepted(agentKey);
+    if (!instance) throw new Refusal(401, "Unauthorized: Invalid agent secret");
+    return instance;
+  }
+
+  /** Whether a key is accepted now and belongs to an instance of this workspace. */
+  validate(workspaceId: string, agentKey: string): boolean {
+    return this.accepted(agentKey)?.workspaceId === workspaceId;
+  }
+
+  // For those who look on: no call of the API
+
+  isAccepted(agentKey: string): boolean {
+    return this.accepted(agentKey) !== undefined;
+  }
+
+  workspace(id: string): Workspace | undefined {
+    return this.workspaces.get(id);
+  }
+
+  allInstances(): readonly AgentInstance[] {
+    return [...this.instances.values()];
+  }
+
+  snapshot(): ControlPlaneSnapshot {
+    return {
+      serial: this.serial,
+      apiKeys: [...this.apiKeys.values()],
+      workspaces: [...this.workspaces.values()],
+      agentTypes: [...this.agentTypes.values()],
+      accounts: [...this.accounts.values()],
+      contacts: [...this.contacts.values()],
+      instances: [...this.instances.values()],
+    };
+  }
+
+  /** Replaces the whole state. Clock and options are not part of it. */
+  restore(snapshot: ControlPlaneSnapshot): void {
+    this.serial = snapshot.serial;
+    this.apiKeys = new Map(snapshot.apiKeys.map((apiKey) => [apiKey.key, apiKey]));
+    this.workspaces = byId(snapshot.workspaces);
+    this.agentTypes = byId(snapshot.agentTypes);
+    this.accounts = byId(snapshot.accounts);
+    this.contacts = byId(snapshot.contacts);
+    this.instances = byId(snapshot.instances);
+    this.keyOwners = new Map(
+      snapshot.instances.flatMap(({ id, keys }) => keys.map((key) => [key.value, id])),
+    );
+  }
+
+  /** The active instance to which a live key belongs. */
+  private accepted(agentKey: string): AgentInstance | undefined {
+    const instance = this.instances.get(this.keyOwners.get(agentKey) ?? "");
+    const key = instance?.keys.find(({ value }) => value === agentKey);
+    return instance?.isActive && key && isLive(key, this.clock.now()) ? instance : undefined;
+  }
+
+  /** The keys of an instance once its current one is replaced at `now`. */
+  private retire(instance: AgentInstance, now: number): AgentKey[] {
+    const earlier = instance.keys.slice(0, -1);
+    const current = instance.keys.slice(-1);
+    const graceRuns = earlier.some((key) => key.diesAt !== null && now < key.diesAt);
+    if (graceRuns && this.secondRefresh === "D")
+      throw new Refusal(409, "An earlier secret of this agent instance is still in its grace period");
+
+    const endsEarlier = this.secondRefresh === "B";
+    const endsCurrent = graceRuns && this.secondRefresh === "E";
+    return [
+      ...earlier.map((key) => (endsEarlier ? { ...key, diesAt: Math.min(key.diesAt ?? now, now) } : key)),
+      ...current.map((key) => ({ ...key, diesAt: endsCurrent ? now : now + this.graceMs })),
+    ];
+  }
+
+  private mint(now: number, idempotencyKey: string | undefined): AgentKey {
+    return {
+      value: `${this.keyPrefix}${this.nextToken()}`,
+      mintedAt: now,
+      liveFrom: now + this.activationMs,
+      diesAt: null,
+      mintedWith: this.honoursIdempotencyKey ? (idempotencyKey ?? null) : null,
+    };
+  }
+
+  private isReplay(key: AgentKey, idempotencyKey: string | undefined): boolean {
+    return idempotencyKey !== undefined && key.mintedWith === idempotencyKey;
+  }
+
+  private checkReferences(
+    workspaceId: string,
+    { agentTypeId, accountId, contactId }: Pick<InstanceInput, "agentTypeId" | "accountId" | "contactId">,
+  ): void {
+    if (this.agentTypes.get(agentTypeId)?.workspaceId !== workspaceId)
+      throw invalidField(["body", "agent_type_id"], `Agent type ${agentTypeId} not found`);
+    if (accountId !== null && this.accounts.get(accountId)?.workspaceId !== workspaceId)
+      throw invalidField(["body", "account_id"], `Account ${accountId} not found`);
+    if (contactId !== null && (accountId === null || this.contacts.get(contactId)?.accountId !== accountId))
+      throw invalidField(["body", "contact_id"], `Contact ${contactId} not found in account ${accountId}`);
+  }
+
+  private refuseTakenName(
+    what: string,
+    workspaceId: string,
+    among: ReadonlyMap<string, Named>,
+    name: string,
+    exceptId?: string,
+  ): void {
+    for (const item of among.values())
+      if (item.workspaceId === workspaceId && item.name === name && item.id !== exceptId)
+        throw new Refusal(409, `${what} with name '${name}' already exists`);
+  }
+
+  private nextId(prefix: string): string {
+    return `${prefix}${this.nextToken().slice(0, 16)}`;
+  }
+
+  private nextToken(): string {
+    this.serial += 1;
+    return this.tokens(this.serial);
+  }
+}
+
+interface Named {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly name: string;
+}
+
+function within<T extends Named>(workspaceId: string, items: ReadonlyMap<string, T>): T[] {
+  return [...items.values()].filter((item) => item.workspaceId === workspaceId);
+}
+
+function find<T extends Named>(
+  what: string,
+  workspaceId: string,
+  items: ReadonlyMap<string, T>,
+  id: string,
+): T {
+  const item = items.get(id);
+  // One workspace can't tell another's ids from ids that don't exist.
+  if (item?.workspaceId !== workspaceId) throw new Refusal(404, `${what} not found`);
+  return item;
+}
+
+function slice<T>(items: readonly T[], { skip, limit }: Page): T[] {
+  return items.slice(skip, skip + limit);
+}
+
+function byId<T extends { readonly id: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.map((item) => [item.id, item]));
+}
