@@ -23,7 +23,9 @@ export interface AgentInstanceFields {
   readonly contactId: string | undefined;
 }
 
-export type KeyCheck = { readonly accepted: true; readonly agentInstanceId: string } | { readonly accepted: false };
+export type KeyCheck =
+  | { readonly accepted: true; readonly agentInstanceId: string }
+  | { readonly accepted: false };
 
 /** What the functions ask of the Control Plane. Every method throws `ControlPlaneError`. */
 export interface ControlPlane {
@@ -38,7 +40,10 @@ export interface ControlPlane {
   getInstance(agentInstanceId: string): Promise<AgentInstance | undefined>;
   /** Never repeated here: a `conflict` says that the name is taken, perhaps by this very call's first try. */
   createInstance(fields: AgentInstanceFields, idempotencyKey: string): Promise<IssuedKey>;
-  updateInstance(agentInstanceId: string, fields: Partial<AgentInstanceFields> & { isActive?: boolean }): Promise<void>;
+  updateInstance(
+    agentInstanceId: string,
+    fields: Partial<AgentInstanceFields> & { isActive?: boolean },
+  ): Promise<void>;
   /** Already gone is success. */
   deleteInstance(agentInstanceId: string): Promise<void>;
   /** Issues a new key and starts the old one's grace period. Never repeated here, whatever happens. */
@@ -80,7 +85,11 @@ const wireInstance = v.looseObject({
   description: v.nullish(v.string()),
   is_active: v.nullish(v.boolean(), true),
 });
-const wireAgentType = v.looseObject({ id: v.optional(idText), agent_type_id: v.optional(idText), name: nullableText });
+const wireAgentType = v.looseObject({
+  id: v.optional(idText),
+  agent_type_id: v.optional(idText),
+  name: nullableText,
+});
 const wireKey = v.looseObject({
   id: v.optional(idText),
   agent_instance_id: v.optional(idText),
@@ -117,13 +126,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 
   return {
     now() {
-      if (!lastSeen) throw new ControlPlaneError("unreadable", "no answer of the Control Plane had a Date header", "no");
+      if (!lastSeen)
+        throw new ControlPlaneError("unreadable", "no answer of the Control Plane had a Date header", "no");
       return lastSeen.controlPlane + (options.clock.now() - lastSeen.machine);
     },
     async findAgentTypeByName(name) {
       for await (const item of pages("/agent_type/all", "agent_types")) {
         const type = read(wireAgentType, item, "GET /agent_type/all");
-        if (type.name === name) return requireField(type.id ?? type.agent_type_id, "GET /agent_type/all", "id");
+        if (type.name === name)
+          return requireField(type.id ?? type.agent_type_id, "GET /agent_type/all", "id");
       }
       return undefined;
     },
@@ -223,7 +234,10 @@ function toIssuedKey(answer: HttpAnswer, what: string, agentInstanceId?: string)
 function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
-  throw unreadable(what, parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole answer)");
+  throw unreadable(
+    what,
+    parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole answer)",
+  );
 }
 
 function requireField(value: string | undefined, what: string, field: string): string {
@@ -232,5 +246,9 @@ function requireField(value: string | undefined, what: string, field: string): s
 }
 
 function unreadable(what: string, field: string): ControlPlaneError {
-  return new ControlPlaneError("unreadable", `${what}: the answer lacks a readable field: ${field}`, "unknown");
+  return new ControlPlaneError(
+    "unreadable",
+    `${what}: the answer lacks a readable field: ${field}`,
+    "unknown",
+  );
 }

@@ -35,6 +35,9 @@ export class ControlPlaneError extends Error {
   }
 }
 
-export function isControlPlaneError(error: unknown, ...kinds: ControlPlaneErrorKind[]): error is ControlPlaneError {
+export function isControlPlaneError(
+  error: unknown,
+  ...kinds: ControlPlaneErrorKind[]
+): error is ControlPlaneError {
   return error instanceof ControlPlaneError && (kinds.length === 0 || kinds.includes(error.kind));
 }

@@ -47,7 +47,15 @@ const MAX_DELAY_MS = 8_000;
 const RESERVE_MS = 3_000;
 
 export function createHttp(options: HttpOptions): Http {
-  const { clock, budget, sleep, random, fetch: send = fetch, timeoutMs = 10_000, maxBytes = 1_048_576 } = options;
+  const {
+    clock,
+    budget,
+    sleep,
+    random,
+    fetch: send = fetch,
+    timeoutMs = 10_000,
+    maxBytes = 1_048_576,
+  } = options;
 
   async function once(request: HttpRequest, accept: readonly number[]): Promise<HttpAnswer> {
     const what = `${request.method} ${request.path}`;
@@ -84,7 +92,8 @@ export function createHttp(options: HttpOptions): Http {
       try {
         return await once(request, accept);
       } catch (error) {
-        if (!(error instanceof ControlPlaneError) || !isPassing(error.kind) || attempt >= attempts) throw error;
+        if (!(error instanceof ControlPlaneError) || !isPassing(error.kind) || attempt >= attempts)
+          throw error;
         const delay = error.retryAfterMs ?? backOff(attempt, random);
         if (delay + RESERVE_MS > budget.remainingMs()) throw error;
         await sleep(delay);
@@ -110,7 +119,11 @@ async function readBody(response: Response, maxBytes: number, what: string): Pro
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
     if (size > maxBytes) {
-      throw new ControlPlaneError("unreadable", `${what}: the answer is larger than ${maxBytes} bytes`, "unknown");
+      throw new ControlPlaneError(
+        "unreadable",
+        `${what}: the answer is larger than ${maxBytes} bytes`,
+        "unknown",
+      );
     }
     chunks.push(chunk);
   }
@@ -173,7 +186,11 @@ function retryAfter(headers: Headers, clock: Clock): number | undefined {
   const value = headers.get("retry-after") ?? headers.get("x-ratelimit-reset");
   if (value === null) return undefined;
   const seconds = Number(value);
-  const at = Number.isFinite(seconds) ? (seconds > 1e9 ? seconds * 1_000 : now + seconds * 1_000) : Date.parse(value);
+  const at = Number.isFinite(seconds)
+    ? seconds > 1e9
+      ? seconds * 1_000
+      : now + seconds * 1_000
+    : Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 

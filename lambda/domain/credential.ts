@@ -58,7 +58,7 @@ function describeText(text: unknown): string {
 
 /** The credential of one agent instance, minted by the Control Plane. */
 export class AgentKey extends Credential {
-  private readonly kind = "agent-key";
+  readonly kind = "agent key";
 
   constructor(text: string) {
     super("agent key", text);
@@ -75,7 +75,7 @@ export class AgentKey extends Credential {
 
 /** The operator's credential for the Control Plane. */
 export class ControlPlaneApiKey extends Credential {
-  private readonly kind = "control-plane-api-key";
+  readonly kind = "Control Plane API key";
 
   constructor(text: string) {
     super("Control Plane API key", text);

@@ -18,26 +18,43 @@ export const STOPS = {
   "rotation-disabled": "Rotation is off for this secret. Switch it on by a deploy, or resume it.",
   "unknown-version": "The secret has no version of this token. Ask for the rotation again.",
   "not-pending": "The version of this token does not carry AWSPENDING. Ask for the rotation again.",
-  "current-missing": "No version with a value carries AWSCURRENT. Deploy the environment: provisioning stores the first key.",
-  "current-unreadable": "The value under AWSCURRENT is not one that this project wrote. Restore the version before it.",
+  "current-missing":
+    "No version with a value carries AWSCURRENT. Deploy the environment: provisioning stores the first key.",
+  "current-unreadable":
+    "The value under AWSCURRENT is not one that this project wrote. Restore the version before it.",
   "pending-empty": "The version under AWSPENDING has no value. Ask for the rotation again.",
-  "pending-unreadable": "The value under AWSPENDING is not one that this project wrote. Take AWSPENDING off it and rotate.",
-  "operator-key-missing": "The secret of the operator's API key has no usable value. Store one: valmi-agent-keys operator-key set.",
-  "operator-key-refused": "The Control Plane refuses the operator's API key. Store a valid one: valmi-agent-keys operator-key set.",
-  "control-plane-unavailable": "The Control Plane does not answer as documented. Nothing was changed; the next attempt goes on.",
+  "pending-unreadable":
+    "The value under AWSPENDING is not one that this project wrote. Take AWSPENDING off it and rotate.",
+  "operator-key-missing":
+    "The secret of the operator's API key has no usable value. Store one: valmi-agent-keys operator-key set.",
+  "operator-key-refused":
+    "The Control Plane refuses the operator's API key. Store a valid one: valmi-agent-keys operator-key set.",
+  "control-plane-unavailable":
+    "The Control Plane does not answer as documented. Nothing was changed; the next attempt goes on.",
   "instance-gone": "The Control Plane has no instance of the id in the secret's value.",
-  "instance-inactive": "The instance is inactive at the Control Plane. Activate it there, or remove it from the environment.",
-  "wrong-instance": "The key or the ownership marker belongs to another instance than the secret's value names.",
-  "grace-running": "The key before the current one is in its grace period: a refresh now could end it early. Wait for its end.",
+  "instance-inactive":
+    "The instance is inactive at the Control Plane. Activate it there, or remove it from the environment.",
+  "wrong-instance":
+    "The key or the ownership marker belongs to another instance than the secret's value names.",
+  "grace-running":
+    "The key before the current one is in its grace period: a refresh now could end it early. Wait for its end.",
   "out-of-time": "Too little of this invocation is left for refresh, store and test. Nothing was changed.",
-  "mint-in-flight": "Another attempt may still be minting a key. Its time runs out by itself; the next attempt then goes on.",
-  "refresh-refused": "The Control Plane refused to refresh the key. No key was minted; the next attempt asks again.",
-  "refresh-unanswered": "The Control Plane's answer to the refresh was lost. The next attempt finds out and goes on.",
-  "key-not-live-yet": "The new key is stored, and the Control Plane does not accept it yet. The next attempt tests it again.",
-  "pending-key-dead": "The stored new key is refused for good: somebody refreshed since. AWSPENDING was taken off; rotate again.",
-  "version-taken": "The version of this token held another value already. AWSPENDING was taken off; rotate again.",
-  "store-failed": "The new key could not be stored before the invocation's end. A later attempt mints another.",
-  "promotion-failed": "The new key is stored and tested, and AWSCURRENT could not be moved. The next attempt moves it.",
+  "mint-in-flight":
+    "Another attempt may still be minting a key. Its time runs out by itself; the next attempt then goes on.",
+  "mint-refused":
+    "The Control Plane refused to issue a key, so none was minted. Correct what it names; the next attempt asks again.",
+  "mint-unanswered":
+    "The Control Plane's answer to the mint was lost. The next attempt finds out and goes on.",
+  "key-not-live-yet":
+    "The new key is stored, and the Control Plane does not accept it yet. The next attempt tests it again.",
+  "pending-key-dead":
+    "The stored new key is refused for good: somebody refreshed since. AWSPENDING was taken off; rotate again.",
+  "version-taken":
+    "The version of this token held another value already. AWSPENDING was taken off; rotate again.",
+  "store-failed":
+    "The new key could not be stored before the invocation's end. A later attempt mints another.",
+  "promotion-failed":
+    "The new key is stored and tested, and AWSCURRENT could not be moved. The next attempt moves it.",
 } as const satisfies Record<string, string>;
 
 export type StopName = keyof typeof STOPS;
@@ -81,7 +98,10 @@ export function decideStep(
  * Until when no refresh may be made, or `undefined`. A refresh inside a running grace period may end the oldest key at
  * once, and its users have been promised the whole of it. A first key has none before it and needs no guard.
  */
-export function guardedUntil(current: { issuedAt: number; previousKeyExpiresAt?: number }): number | undefined {
+export function guardedUntil(current: {
+  issuedAt: number;
+  previousKeyExpiresAt?: number;
+}): number | undefined {
   if (current.previousKeyExpiresAt === undefined) return undefined;
   return Math.max(current.previousKeyExpiresAt, current.issuedAt + LEAST_KEY_AGE_MS);
 }
@@ -91,12 +111,19 @@ export type StoredKey = "empty" | "accepted" | "refused";
 
 export type MintCourse =
   /** The intent becomes ours, one mint up, and a key is minted. */
-  | { readonly course: "mint-again"; readonly because: "refused" | "lost" | "dead" | "rolled-back" | "timed-out" }
+  | {
+      readonly course: "mint-again";
+      readonly because: "refused" | "lost" | "dead" | "rolled-back" | "timed-out";
+    }
   /** The key is stored: test it and move AWSCURRENT, by way of a copy where it stands under an older token. */
   | { readonly course: "promote"; readonly copy: boolean }
   /** The stored key is dead, and stands where this attempt would store: only a new token can go on. */
   | { readonly course: "drop-pending" }
-  | { readonly course: "stop"; readonly state: "mint-in-flight" | "key-not-live-yet"; readonly until: number };
+  | {
+      readonly course: "stop";
+      readonly state: "mint-in-flight" | "key-not-live-yet";
+      readonly until: number;
+    };
 
 /** What to do where an intent stands already for this secret and this current version. */
 export function decideStanding(facts: {
@@ -116,8 +143,11 @@ export function decideStanding(facts: {
   if (stored === "accepted") return { course: "promote", copy: intent.versionId !== versionId };
   if (stored === "refused") {
     const liveAt = intent.attemptEndsAt + ACTIVATION_MS;
-    if (intent.outcome !== "dead" && now < liveAt) return { course: "stop", state: "key-not-live-yet", until: liveAt };
-    return intent.versionId === versionId ? { course: "drop-pending" } : { course: "mint-again", because: "dead" };
+    if (intent.outcome !== "dead" && now < liveAt)
+      return { course: "stop", state: "key-not-live-yet", until: liveAt };
+    return intent.versionId === versionId
+      ? { course: "drop-pending" }
+      : { course: "mint-again", because: "dead" };
   }
   const settledAt = intent.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
   if (now < settledAt) return { course: "stop", state: "mint-in-flight", until: settledAt };

@@ -13,7 +13,9 @@ const MARKER = /\s*\[valmi-agent-keys ([0-9]{12})\/([a-z0-9-]+)\/([^\]\s]+)\]/;
 
 /** Throws a `TypeError` on anything but the ARN of a secret, with its six-character suffix. */
 export function locateSecret(secretArn: string): SecretLocation {
-  const match = /^arn:[a-z-]+:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:(.+)-[A-Za-z0-9]{6}$/.exec(secretArn);
+  const match = /^arn:[a-z-]+:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:(.+)-[A-Za-z0-9]{6}$/.exec(
+    secretArn,
+  );
   if (!match) throw new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${secretArn}`);
   const [, region, accountId, secretName] = match as unknown as [string, string, string, string];
   return { accountId, region, secretName };
@@ -25,7 +27,10 @@ export function markDescription(description: string, owner: SecretLocation): str
 }
 
 /** `ours`: marked for exactly this secret. `theirs`: marked for another one. `unmarked`: not made by this project. */
-export function ownershipOf(description: string | undefined, secret: SecretLocation): "ours" | "theirs" | "unmarked" {
+export function ownershipOf(
+  description: string | undefined,
+  secret: SecretLocation,
+): "ours" | "theirs" | "unmarked" {
   const match = MARKER.exec(description ?? "");
   if (!match) return "unmarked";
   const [, accountId, region, secretName] = match;

@@ -61,7 +61,8 @@ export function serialiseRecord(record: AgentKeyRecord): string {
     [AGENT_KEY_FIELD]: agentKey.reveal(),
     ...mapping,
     issuedAt: new Date(issuedAt).toISOString(),
-    previousKeyExpiresAt: previousKeyExpiresAt === undefined ? "" : new Date(previousKeyExpiresAt).toISOString(),
+    previousKeyExpiresAt:
+      previousKeyExpiresAt === undefined ? "" : new Date(previousKeyExpiresAt).toISOString(),
   });
 }
 
@@ -78,12 +79,20 @@ export function parseRecord(value: string): AgentKeyRecord {
     const field = parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole value)";
     throw new UnreadableSecretValueError(`the secret's value has a missing or unreadable field: ${field}`);
   }
-  const { schemaVersion: _, [AGENT_KEY_FIELD]: keyText, issuedAt, previousKeyExpiresAt, ...mapping } = parsed.output;
+  const {
+    schemaVersion: _,
+    [AGENT_KEY_FIELD]: keyText,
+    issuedAt,
+    previousKeyExpiresAt,
+    ...mapping
+  } = parsed.output;
   let agentKey: AgentKey;
   try {
     agentKey = new AgentKey(keyText);
   } catch {
-    throw new UnreadableSecretValueError(`the secret's value has a missing or unreadable field: ${AGENT_KEY_FIELD}`);
+    throw new UnreadableSecretValueError(
+      `the secret's value has a missing or unreadable field: ${AGENT_KEY_FIELD}`,
+    );
   }
   return {
     ...mapping,
@@ -120,6 +129,8 @@ export function composeRecord(
     environment: tags[SECRET_TAGS.environment] ?? "",
     controlPlaneUrl: tags[SECRET_TAGS.controlPlaneUrl] ?? "",
     issuedAt: issued.issuedAt,
-    ...(issued.previousKeyExpiresAt === undefined ? {} : { previousKeyExpiresAt: issued.previousKeyExpiresAt }),
+    ...(issued.previousKeyExpiresAt === undefined
+      ? {}
+      : { previousKeyExpiresAt: issued.previousKeyExpiresAt }),
   };
 }

@@ -96,14 +96,20 @@ const storedIntent = v.object({
 });
 
 export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): IntentStore {
-  async function put(intent: Intent, condition: string, values?: Record<string, AttributeValue>): Promise<TakenIntent> {
+  async function put(
+    intent: Intent,
+    condition: string,
+    values?: Record<string, AttributeValue>,
+  ): Promise<TakenIntent> {
     try {
       await client.send(
         new PutItemCommand({
           TableName: tableName,
           Item: toItem(intent),
           ConditionExpression: condition,
-          ...(values ? { ExpressionAttributeNames: { "#owner": "owner" }, ExpressionAttributeValues: values } : {}),
+          ...(values
+            ? { ExpressionAttributeNames: { "#owner": "owner" }, ExpressionAttributeValues: values }
+            : {}),
           ReturnValuesOnConditionCheckFailure: "ALL_OLD",
         }),
       );

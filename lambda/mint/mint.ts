@@ -48,7 +48,9 @@ export async function mintAndStore(
 ): Promise<{ readonly issued: IssuedKey; readonly intent: Intent }> {
   const { issued, intent } = await issueOnce(deps, plan);
   if (!issued.agentKey.hasKnownFormat) {
-    deps.log.warn("the Control Plane issued a key of an unknown format", { fingerprint: issued.agentKey.fingerprint });
+    deps.log.warn("the Control Plane issued a key of an unknown format", {
+      fingerprint: issued.agentKey.fingerprint,
+    });
   }
   await storeUntilTimeIsUp(deps, plan, intent, issued);
   return { issued, intent };
@@ -61,7 +63,7 @@ async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: Issu
   } catch (error) {
     await settleRefusal(deps, plan, intent, error);
     deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: messageOf(error) });
-    if (!(await plan.wasApplied())) throw new Stop("refresh-unanswered", messageOf(error));
+    if (!(await plan.wasApplied())) throw new Stop("mint-unanswered", messageOf(error));
   }
   const again = await deps.intents.retake(nextMint(intent, plan), intent);
   if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
@@ -69,7 +71,7 @@ async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: Issu
     return { issued: await plan.reissue(again.intent.idempotencyKey), intent: again.intent };
   } catch (error) {
     await settleRefusal(deps, plan, again.intent, error);
-    throw new Stop("refresh-unanswered", messageOf(error));
+    throw new Stop("mint-unanswered", messageOf(error));
   }
 }
 
@@ -80,7 +82,7 @@ async function settleRefusal(deps: MintDeps, plan: MintPlan, intent: Intent, err
   await deps.intents.settle(intent, { outcome: "refused", settledAt: plan.now() });
   throw error.kind === "unauthorized" || error.kind === "forbidden"
     ? new Stop("operator-key-refused", error.message)
-    : new Stop("refresh-refused", error.message);
+    : new Stop("mint-refused", error.message);
 }
 
 /** The intent of the next mint upon the same base, by the same attempt. */
@@ -93,11 +95,16 @@ export function succeed(standing: Intent, intent: Intent): Intent {
   return {
     ...intent,
     mint: standing.mint + 1,
-    earlierMints: [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.outcome}`],
+    earlierMints: [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.takenAt}`],
   };
 }
 
-async function storeUntilTimeIsUp(deps: MintDeps, plan: MintPlan, intent: Intent, issued: IssuedKey): Promise<void> {
+async function storeUntilTimeIsUp(
+  deps: MintDeps,
+  plan: MintPlan,
+  intent: Intent,
+  issued: IssuedKey,
+): Promise<void> {
   const version = { ...plan.toVersion(issued), versionId: intent.versionId };
   for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
     try {
@@ -110,7 +117,10 @@ async function storeUntilTimeIsUp(deps: MintDeps, plan: MintPlan, intent: Intent
         reason: error instanceof Error ? error.name : "unknown",
       });
       if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) {
-        throw new Stop("store-failed", `key ${issued.agentKey.fingerprint}, ${error instanceof Error ? error.name : ""}`);
+        throw new Stop(
+          "store-failed",
+          `key ${issued.agentKey.fingerprint}, ${error instanceof Error ? error.name : ""}`,
+        );
       }
       await deps.sleep(delay);
     }

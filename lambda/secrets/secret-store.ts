@@ -67,7 +67,8 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
     },
     readVersion: (secretId, versionId, stage) =>
       read(new GetSecretValueCommand({ SecretId: secretId, VersionId: versionId, VersionStage: stage })),
-    readCurrent: (secretId) => read(new GetSecretValueCommand({ SecretId: secretId, VersionStage: "AWSCURRENT" })),
+    readCurrent: (secretId) =>
+      read(new GetSecretValueCommand({ SecretId: secretId, VersionStage: "AWSCURRENT" })),
     async putVersion({ secretId, versionId, value, stage, rotationToken }) {
       try {
         await client.send(
@@ -110,6 +111,9 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
 }
 
 /** The version that carries a staging label, or `undefined`. */
-export function versionWith(label: StagingLabel, stages: SecretDescription["versionStages"]): string | undefined {
+export function versionWith(
+  label: StagingLabel,
+  stages: SecretDescription["versionStages"],
+): string | undefined {
   return Object.keys(stages).find((versionId) => stages[versionId]?.includes(label));
 }

@@ -1,0 +1,61 @@
+import type { Context } from "aws-lambda";
+import * as v from "valibot";
+import { createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
+import { type RotationRequest, type RotationStep, runStep } from "./steps";
+
+/** Secrets Manager spells the steps in camel case; one page of its documentation in snake case. */
+const STEP_NAMES: Readonly<Record<string, RotationStep>> = {
+  createSecret: "createSecret",
+  create_secret: "createSecret",
+  setSecret: "setSecret",
+  set_secret: "setSecret",
+  testSecret: "testSecret",
+  test_secret: "testSecret",
+  finishSecret: "finishSecret",
+  finish_secret: "finishSecret",
+};
+
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html; unknown fields are ignored.
+const rotationEvent = v.object({
+  Step: v.pipe(
+    v.string(),
+    v.check((step) => Object.hasOwn(STEP_NAMES, step)),
+  ),
+  SecretId: v.pipe(v.string(), v.startsWith("arn:")),
+  ClientRequestToken: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{32,64}$/)),
+  RotationToken: v.optional(v.string()),
+});
+
+/** Throws a `TypeError` that names the field at fault; never its value, since an event may hold a rotation token. */
+export function parseRotationEvent(event: unknown): RotationRequest {
+  const parsed = v.safeParse(rotationEvent, event);
+  if (!parsed.success) {
+    const field = parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole event)";
+    throw new TypeError(`not a rotation event of Secrets Manager: ${field} is missing or unreadable`);
+  }
+  const { Step, SecretId, ClientRequestToken, RotationToken } = parsed.output;
+  return {
+    step: STEP_NAMES[Step] as RotationStep,
+    secretArn: SecretId,
+    token: ClientRequestToken,
+    ...(RotationToken === undefined ? {} : { rotationToken: RotationToken }),
+  };
+}
+
+let runtime: Runtime | undefined;
+
+export async function handler(event: unknown, context: Context): Promise<void> {
+  runtime ??= createRuntime();
+  const { logger } = runtime;
+  logger.resetKeys();
+  logger.appendKeys({ correlationId: context.awsRequestId });
+  try {
+    const request = parseRotationEvent(event);
+    logger.appendKeys({ secret: request.secretArn, version: request.token, step: request.step });
+    await runStep(invocationPorts(runtime, context), request);
+  } catch (error) {
+    const failure = presentable(error);
+    logger.error("rotation step failed", { errorName: failure.name, reason: failure.message });
+    throw failure;
+  }
+}
