@@ -21,6 +21,8 @@ export interface Runtime {
   readonly logger: Logger;
 }
 
+export type ConnectSettings = Pick<Settings, "controlPlaneUrl" | "controlPlaneAuth" | "apiKeySecretArn">;
+
 /** One AWS call's time, connection included; the SDK tries three times. */
 const AWS_TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 8_000, throwOnRequestTimeout: true };
 
@@ -43,6 +45,8 @@ export function invocationPorts(runtime: Runtime, context: { getRemainingTimeInM
     intents: runtime.intents,
     connect: () => connect(runtime, budget),
     gracePeriodMs: runtime.settings.gracePeriodMs,
+    apiKeySecretArn: runtime.settings.apiKeySecretArn,
+    controlPlaneAuth: runtime.settings.controlPlaneAuth,
     budget,
     sleep: realSleep,
     newId: randomUUID as () => string,
@@ -51,7 +55,10 @@ export function invocationPorts(runtime: Runtime, context: { getRemainingTimeInM
 }
 
 /** Reads the operator's API key, anew for each invocation, so that a replaced one is used at once. */
-async function connect({ settings, secrets }: Runtime, budget: Budget): Promise<ControlPlane> {
+export async function connect(
+  { settings, secrets }: { settings: ConnectSettings; secrets: Pick<SecretStore, "readCurrent"> },
+  budget: Budget,
+): Promise<ControlPlane> {
   const text = await secrets.readCurrent(settings.apiKeySecretArn);
   let apiKey: ControlPlaneApiKey;
   try {

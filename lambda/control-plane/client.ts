@@ -34,6 +34,8 @@ export interface ControlPlane {
    * decision about the grace period. Throws where it has not answered yet.
    */
   now(): number;
+  /** The name of the workspace that the operator's API key is for: the cheapest proof that it is accepted. */
+  workspaceName(): Promise<string>;
   findAgentTypeByName(name: string): Promise<string | undefined>;
   findInstanceByName(name: string): Promise<AgentInstance | undefined>;
   /** `undefined` where there is none of that id. */
@@ -129,6 +131,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       if (!lastSeen)
         throw new ControlPlaneError("unreadable", "no answer of the Control Plane had a Date header", "no");
       return lastSeen.controlPlane + (options.clock.now() - lastSeen.machine);
+    },
+    async workspaceName() {
+      const { body } = await get("/auth/me");
+      return read(v.looseObject({ workspace_name: nullableText }), body, "GET /auth/me").workspace_name;
     },
     async findAgentTypeByName(name) {
       for await (const item of pages("/agent_type/all", "agent_types")) {

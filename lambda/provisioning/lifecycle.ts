@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Budget, Sleep } from "../budget";
-import type { ProvisioningInput, ProvisioningResult } from "../contract";
+import type { ControlPlaneAuth, ProvisioningInput, ProvisioningResult } from "../contract";
 import type { AgentInstance, AgentInstanceFields, ControlPlane, IssuedKey } from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
 import { decideStanding, Stop } from "../domain/decision";
@@ -21,6 +21,9 @@ export interface ProvisioningDeps {
   readonly intents: IntentStore;
   readonly connect: () => Promise<ControlPlane>;
   readonly gracePeriodMs: number;
+  /** For the command that the user is told to run where the present key is to be provided. */
+  readonly apiKeySecretArn: string;
+  readonly controlPlaneAuth: ControlPlaneAuth;
   readonly budget: Budget;
   readonly sleep: Sleep;
   readonly newId: () => string;
@@ -131,7 +134,7 @@ async function findStored(deps: ProvisioningDeps, job: Job): Promise<AgentInstan
 }
 
 async function provisionFirstKey(deps: ProvisioningDeps, job: Job): Promise<AgentInstance> {
-  const existing = job.input.adopt ? await adopted(job) : await findByName(job);
+  const existing = job.input.adopt ? await adopted(deps, job) : await findByName(job);
   const id = await obtainKey(deps, job, { base: NO_VERSION, existing });
   const instance = await job.controlPlane.getInstance(id);
   if (!instance)
@@ -139,7 +142,10 @@ async function provisionFirstKey(deps: ProvisioningDeps, job: Job): Promise<Agen
   return instance;
 }
 
-async function adopted({ input, secret, controlPlane }: Job): Promise<AgentInstance> {
+async function adopted(
+  { apiKeySecretArn, controlPlaneAuth }: ProvisioningDeps,
+  { input, secret, controlPlane }: Job,
+): Promise<AgentInstance> {
   const { agentInstanceId, existingKey } = input.adopt as NonNullable<ProvisioningInput["adopt"]>;
   const instance = await controlPlane.getInstance(agentInstanceId);
   if (!instance) {
@@ -152,7 +158,8 @@ async function adopted({ input, secret, controlPlane }: Job): Promise<AgentInsta
     throw new ProvisioningError(
       `agent instance ${agentInstanceId} waits for its present key. Run the following, which reads the key from ` +
         `standard input, checks it and stores it; then deploy again. Nothing was minted:\n` +
-        `  npx valmi-agent-keys adopt --secret ${secret.secretName} --region ${secret.region}`,
+        `  npx valmi-agent-keys adopt --secret ${secret.secretName} --region ${secret.region} ` +
+        `--api-key-secret ${apiKeySecretArn} --auth ${controlPlaneAuth}`,
     );
   }
   return instance;
@@ -271,7 +278,7 @@ function newIntent(
 }
 
 /** The same for every attempt upon the same base: two that overlap cannot both store a key. */
-function fixedVersionId(secretArn: string, base: string): string {
+export function fixedVersionId(secretArn: string, base: string): string {
   const hex = createHash("sha256").update(`${secretArn} ${base}`).digest("hex");
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
     "-",

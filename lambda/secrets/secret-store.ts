@@ -11,6 +11,7 @@ import {
 export type StagingLabel = "AWSCURRENT" | "AWSPENDING" | "AWSPREVIOUS";
 
 export interface SecretDescription {
+  readonly arn: string;
   readonly rotationEnabled: boolean;
   /** Staging labels by version id. A version may be listed and have no value yet. */
   readonly versionStages: Readonly<Record<string, readonly string[]>>;
@@ -60,6 +61,7 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
     async describe(secretId) {
       const answer = await client.send(new DescribeSecretCommand({ SecretId: secretId }));
       return {
+        arn: answer.ARN ?? secretId,
         rotationEnabled: answer.RotationEnabled ?? false,
         versionStages: answer.VersionIdsToStages ?? {},
         tags: Object.fromEntries((answer.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),

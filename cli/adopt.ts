@@ -1,0 +1,60 @@
+import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { type ControlPlaneAuth, SECRET_TAGS } from "../lambda/contract";
+import { AgentKey, ControlPlaneApiKey } from "../lambda/domain/credential";
+import { composeRecord, serialiseRecord } from "../lambda/domain/secret-value";
+import { NO_VERSION } from "../lambda/mint/intent-store";
+import { fixedVersionId } from "../lambda/provisioning/lifecycle";
+import { secretsManagerStore, versionWith } from "../lambda/secrets/secret-store";
+import { controlPlaneFor } from "./control-plane";
+
+export interface AdoptRequest {
+  readonly secretName: string;
+  /** Name or ARN of the secret of the operator's API key. */
+  readonly apiKeySecret: string;
+  readonly auth: ControlPlaneAuth;
+  /** What standard input held. */
+  readonly text: string;
+}
+
+/**
+ * Stores the present key of an adopted instance (`existingKey: 'provided'`) as the secret's first value. Mints nothing.
+ * Throws, and stores nothing, where the secret is not waiting for a key, or the key is refused or another instance's.
+ */
+export async function adoptAgentKey(
+  client: SecretsManagerClient,
+  request: AdoptRequest,
+): Promise<{ readonly agentInstanceId: string; readonly fingerprint: string }> {
+  const agentKey = new AgentKey(request.text);
+  const store = secretsManagerStore(client);
+  const { arn, tags, versionStages } = await store.describe(request.secretName);
+  const expectedId = tags[SECRET_TAGS.adoptedInstanceId];
+  const url = tags[SECRET_TAGS.controlPlaneUrl];
+  if (expectedId === undefined || url === undefined) {
+    throw new Error(
+      `--secret: '${request.secretName}' does not belong to an instance with existingKey: 'provided'`,
+    );
+  }
+  if (versionWith("AWSCURRENT", versionStages) !== undefined) {
+    throw new Error(`--secret: '${request.secretName}' holds a key already; nothing was changed`);
+  }
+  const apiKey = new ControlPlaneApiKey(((await store.readCurrent(request.apiKeySecret)) ?? "").trim());
+  const controlPlane = controlPlaneFor({ url, auth: request.auth, apiKey });
+  const instance = await controlPlane.getInstance(expectedId);
+  if (!instance)
+    throw new Error(`the Control Plane has no instance ${expectedId}, which the secret's tag names`);
+  const check = await controlPlane.checkAgentKey(agentKey);
+  if (!check.accepted)
+    throw new Error(`the Control Plane refuses key ${agentKey.fingerprint}; nothing was stored`);
+  if (check.agentInstanceId !== expectedId) {
+    throw new Error(
+      `key ${agentKey.fingerprint} is instance ${check.agentInstanceId}'s, not ${expectedId}'s`,
+    );
+  }
+  await store.putVersion({
+    secretId: arn,
+    versionId: fixedVersionId(arn, NO_VERSION),
+    stage: "AWSCURRENT",
+    value: serialiseRecord(composeRecord({ agentKey, issuedAt: controlPlane.now() }, instance, tags)),
+  });
+  return { agentInstanceId: expectedId, fingerprint: agentKey.fingerprint };
+}
