@@ -1,0 +1,180 @@
+import * as path from "node:path";
+import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
+import { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
+import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
+import { Annotations, type ITerraformDependable } from "cdktf";
+import { Construct } from "constructs";
+import { AgentInstance } from "./agent-instance";
+import { AgentKeyRotation } from "./agent-key-rotation";
+import { AgentKeySecret, provisionAccess, rotateAccess } from "./agent-key-secret";
+import { checkSettings, describeProblem, refuseErrors } from "./checks";
+import { ControlPlaneAccess } from "./control-plane-access";
+import {
+  type AgentInstanceSettings,
+  type AgentKeysSettings,
+  type ResolvedSettings,
+  resolveSettings,
+} from "./environment";
+import { EnvironmentKey } from "./environment-key";
+import { IntentTable } from "./intent-table";
+import { type AwsLocation, functionArn, functionName } from "./names";
+import { NodeFunction } from "./node-function";
+
+/** Long enough for every retry that a function allows itself, and far from Lambda's limit, so that attempts don't pile up. */
+const FUNCTION_TIMEOUT_SECONDS = 180;
+
+/** Folders with the function bundles: each holds `index.js`, which exports `handler`. */
+export interface FunctionBundles {
+  readonly rotation: string;
+  readonly provisioning: string;
+}
+
+export interface AgentKeysProps extends AgentKeysSettings {
+  /** @default - the bundles that this package ships */
+  readonly bundles?: FunctionBundles;
+}
+
+/** One agent instance with its secret and its rotation. */
+export interface AgentKey {
+  readonly secret: AgentKeySecret;
+  readonly instance: AgentInstance;
+  /** Absent where rotation is off. */
+  readonly rotation?: AgentKeyRotation;
+}
+
+/**
+ * The agent keys of an environment: per agent instance a secret, the instance at the Control Plane and the rotation;
+ * once per environment a rotation function, a provisioning function and the table of intents.
+ *
+ * The stack needs an AWS provider, version 5.100 or later, for the region that `region` names.
+ *
+ * @example
+ * const agentKeys = new AgentKeys(stack, "agent-keys", {
+ *   name: "production",
+ *   region: "eu-central-1",
+ *   controlPlane: { apiKeySecretName: "valmi/production/api-key" },
+ *   agentInstances: [{ id: "support", agentType: { name: "support-bot" } }],
+ * });
+ * agentKeys.agentKey("support").secret.grantRead("support-service", taskRole.name);
+ */
+export class AgentKeys extends Construct {
+  readonly rotationFunction: NodeFunction;
+  readonly provisioningFunction: NodeFunction;
+  readonly intentTable: IntentTable;
+  /** By the instance's id, in the order of the configuration. */
+  readonly agentKeys: ReadonlyMap<string, AgentKey>;
+
+  /** Throws an `InvalidEnvironmentsError` that lists everything that is wrong with the props. */
+  constructor(scope: Construct, id: string, props: AgentKeysProps) {
+    super(scope, id);
+    const { bundles = shippedBundles(), ...given } = props;
+    for (const warning of refuseErrors(checkSettings(given))) {
+      Annotations.of(this).addWarning(describeProblem(warning));
+    }
+    const settings = resolveSettings(given);
+    const location: AwsLocation = {
+      region: settings.region,
+      accountId: new DataAwsCallerIdentity(this, "account").accountId,
+      partition: new DataAwsPartition(this, "partition").partition,
+    };
+
+    const key =
+      settings.kms === "managed-per-environment"
+        ? new EnvironmentKey(this, "key", { settings, location })
+        : undefined;
+    const encryptionKeyArn = key?.arn ?? (typeof settings.kms === "object" ? settings.kms.keyArn : undefined);
+    const encryption = encryptionKeyArn === undefined ? {} : { encryptionKeyArn };
+
+    this.intentTable = new IntentTable(this, "intents", { settings, location, ...encryption });
+    const controlPlane = new ControlPlaneAccess(this, "control-plane", { settings });
+    const secrets = { settings, location, ...encryption };
+    const common = [this.intentTable.writeAccess(), controlPlane.callAccess()];
+
+    const rotationName = functionName(settings, "rotation");
+    this.rotationFunction = new NodeFunction(this, "rotation-function", {
+      functionName: rotationName,
+      description: `Rotates the agent keys of the environment ${settings.name}, called by Secrets Manager`,
+      bundle: bundles.rotation,
+      timeoutSeconds: FUNCTION_TIMEOUT_SECONDS,
+      access: [rotateAccess(secrets, functionArn(location, rotationName)), ...common],
+      location,
+      settings,
+    });
+    this.provisioningFunction = new NodeFunction(this, "provisioning-function", {
+      functionName: functionName(settings, "provisioning"),
+      description: `Makes and removes the agent instances of the environment ${settings.name}, called by Terraform`,
+      bundle: bundles.provisioning,
+      timeoutSeconds: FUNCTION_TIMEOUT_SECONDS,
+      access: [provisionAccess(secrets), ...common],
+      location,
+      settings,
+    });
+    // By account, not by secret: the function is shared, and its own role reaches only secrets that it is configured on.
+    const permission = new LambdaPermission(this, "rotation-permission", {
+      functionName: this.rotationFunction.functionName,
+      action: "lambda:InvokeFunction",
+      principal: "secretsmanager.amazonaws.com",
+      sourceAccount: location.accountId,
+    });
+
+    // Whatever is not reached through the functions: an interrupted deploy shall leave these first, and a removal last.
+    const environmentResources: ITerraformDependable[] = [permission, ...(key ? [key.alias] : [])];
+    const instances = new Construct(this, "instances");
+    this.agentKeys = new Map(
+      given.agentInstances.map((instance) => [
+        instance.id,
+        this.addAgentKey(new Construct(instances, instance.id), {
+          settings,
+          instance,
+          secrets,
+          environmentResources,
+        }),
+      ]),
+    );
+  }
+
+  /** Throws where no instance of that id is configured. */
+  agentKey(id: string): AgentKey {
+    const agentKey = this.agentKeys.get(id);
+    if (agentKey) return agentKey;
+    const known = [...this.agentKeys.keys()].join(", ") || "none";
+    throw new Error(`There is no agent instance "${id}" at ${this.node.path}; configured: ${known}.`);
+  }
+
+  private addAgentKey(
+    scope: Construct,
+    {
+      settings,
+      instance,
+      secrets,
+      environmentResources,
+    }: {
+      settings: ResolvedSettings;
+      instance: AgentInstanceSettings;
+      secrets: { location: AwsLocation; encryptionKeyArn?: string };
+      environmentResources: ITerraformDependable[];
+    },
+  ): AgentKey {
+    const secret = new AgentKeySecret(scope, "secret", { ...secrets, settings, instance });
+    const agentInstance = new AgentInstance(scope, "instance", {
+      settings,
+      instance,
+      secret,
+      provisioningFunction: this.provisioningFunction,
+      dependsOn: environmentResources,
+    });
+    if (settings.rotation === "off") return { secret, instance: agentInstance };
+    const rotation = new AgentKeyRotation(scope, "rotation", {
+      secret,
+      rotationFunction: this.rotationFunction,
+      schedule: settings.rotation,
+      dependsOn: [agentInstance.resource, ...environmentResources],
+    });
+    return { secret, instance: agentInstance, rotation };
+  }
+}
+
+function shippedBundles(): FunctionBundles {
+  const functions = path.join(__dirname, "..", "functions");
+  return { rotation: path.join(functions, "rotation"), provisioning: path.join(functions, "provisioning") };
+}

@@ -1,0 +1,16 @@
+export { AgentInstance, type AgentInstanceProps } from "./agent-instance";
+export { AgentKeyRotation, type AgentKeyRotationProps } from "./agent-key-rotation";
+export { AgentKeySecret, type AgentKeySecretProps } from "./agent-key-secret";
+export { type AgentKey, AgentKeys, type AgentKeysProps, type FunctionBundles } from "./agent-keys";
+export { AgentKeysStack, type AgentKeysStackProps } from "./agent-keys-stack";
+export {
+  checkEnvironments,
+  describeProblem,
+  InvalidEnvironmentsError,
+  type Problem,
+  refuseErrors,
+} from "./checks";
+export * from "./environment";
+export { IntentTable, type IntentTableProps } from "./intent-table";
+export { NodeFunction, type NodeFunctionProps } from "./node-function";
+export type { FunctionAccess, PolicyStatement } from "./policy";

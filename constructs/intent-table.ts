@@ -1,0 +1,81 @@
+import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table";
+import { Construct } from "constructs";
+import { FUNCTION_ENV, INTENT_TABLE_KEYS } from "../lambda/contract";
+import type { ResolvedSettings } from "./environment";
+import { type AwsLocation, intentTableName } from "./names";
+import type { FunctionAccess } from "./policy";
+
+export interface IntentTableProps {
+  readonly settings: Pick<ResolvedSettings, "namePrefix" | "name" | "removal" | "tags">;
+  readonly location: AwsLocation;
+  /** @default - the key that DynamoDB owns */
+  readonly encryptionKeyArn?: string;
+}
+
+/**
+ * The DynamoDB table with one record before every mint of a key, so that no key is minted twice by accident, and with
+ * the history of the rotations. Paid by use. Never holds a key.
+ */
+export class IntentTable extends Construct {
+  readonly tableName: string;
+  readonly arn: string;
+  private readonly props: IntentTableProps;
+
+  constructor(scope: Construct, id: string, props: IntentTableProps) {
+    super(scope, id);
+    this.props = props;
+    const { settings, encryptionKeyArn } = props;
+    const isProtected = settings.removal === "protect";
+    const table = new DynamodbTable(this, "table", {
+      name: intentTableName(settings),
+      billingMode: "PAY_PER_REQUEST",
+      hashKey: INTENT_TABLE_KEYS.partition,
+      rangeKey: INTENT_TABLE_KEYS.sort,
+      attribute: [
+        { name: INTENT_TABLE_KEYS.partition, type: "S" },
+        { name: INTENT_TABLE_KEYS.sort, type: "S" },
+      ],
+      ttl: { enabled: true, attributeName: INTENT_TABLE_KEYS.timeToLive },
+      pointInTimeRecovery: { enabled: true },
+      deletionProtectionEnabled: isProtected,
+      tags: settings.tags,
+      lifecycle: { preventDestroy: isProtected },
+      ...(encryptionKeyArn ? { serverSideEncryption: { enabled: true, kmsKeyArn: encryptionKeyArn } } : {}),
+    });
+    this.tableName = table.name;
+    this.arn = table.arn;
+  }
+
+  /** Taking and completing an intent: conditional writes, which answer with what stands. No read, no deletion. */
+  writeAccess(): FunctionAccess {
+    const { settings, location, encryptionKeyArn } = this.props;
+    return {
+      environment: { [FUNCTION_ENV.intentTable]: this.tableName },
+      statements: [
+        {
+          Sid: "WriteIntents",
+          Effect: "Allow",
+          Action: ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+          Resource: this.arn,
+        },
+        ...(encryptionKeyArn
+          ? [
+              {
+                // DynamoDB decrypts the table's own key in the caller's name, for reading and writing alike.
+                Sid: "UseIntentTableKey",
+                Effect: "Allow" as const,
+                Action: "kms:Decrypt",
+                Resource: encryptionKeyArn,
+                Condition: {
+                  StringEquals: {
+                    "kms:ViaService": `dynamodb.${location.region}.amazonaws.com`,
+                    "kms:EncryptionContext:aws:dynamodb:tableName": intentTableName(settings),
+                  },
+                },
+              },
+            ]
+          : []),
+      ],
+    };
+  }
+}

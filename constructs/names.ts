@@ -1,0 +1,54 @@
+import type { ResolvedSettings } from "./environment";
+
+/**
+ * Every name that is made, from the prefix, the environment and the id alone. They are pinned by tests: a changed
+ * function name makes Terraform delete and create every agent instance, a changed secret name loses a live key.
+ */
+
+type Environment = Pick<ResolvedSettings, "namePrefix" | "name">;
+
+export type FunctionPurpose = "rotation" | "provisioning";
+
+/** Lambda's limit for the name of a function, and IAM's for that of a role. */
+export const MAX_FUNCTION_NAME_LENGTH = 64;
+
+/** Also the name of the function's role. */
+export function functionName({ namePrefix, name }: Environment, purpose: FunctionPurpose): string {
+  return `${namePrefix}-${name}-agent-key-${purpose}`;
+}
+
+export function intentTableName({ namePrefix, name }: Environment): string {
+  return `${namePrefix}-${name}-agent-key-intents`;
+}
+
+export function keyAlias({ namePrefix, name }: Environment): string {
+  return `alias/${namePrefix}-${name}-agent-keys`;
+}
+
+export function agentKeySecretName({ namePrefix, name }: Environment, id: string): string {
+  return `${namePrefix}/${name}/${id}/agent-key`;
+}
+
+/** Account, region and partition of an environment, for ARNs of things that are named here. */
+export interface AwsLocation {
+  readonly partition: string;
+  readonly region: string;
+  readonly accountId: string;
+}
+
+/** Matches the secrets of the environment's agent keys, and nothing else: Secrets Manager adds six characters. */
+export function agentKeySecretArns(
+  { partition, region, accountId }: AwsLocation,
+  environment: Environment,
+): string {
+  const name = agentKeySecretName(environment, "*");
+  return `arn:${partition}:secretsmanager:${region}:${accountId}:secret:${name}-??????`;
+}
+
+export function functionArn({ partition, region, accountId }: AwsLocation, name: string): string {
+  return `arn:${partition}:lambda:${region}:${accountId}:function:${name}`;
+}
+
+export function logGroupArn({ partition, region, accountId }: AwsLocation, name: string): string {
+  return `arn:${partition}:logs:${region}:${accountId}:log-group:${name}`;
+}

@@ -1,0 +1,19 @@
+/** A statement of an IAM policy, a resource policy or a key policy, in the spelling of AWS. */
+export interface PolicyStatement {
+  readonly Sid: string;
+  readonly Effect: "Allow" | "Deny";
+  readonly Principal?: "*" | Readonly<Record<string, string | readonly string[]>>;
+  readonly Action: string | readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
+
+export function policyDocument(statements: readonly PolicyStatement[]): string {
+  return JSON.stringify({ Version: "2012-10-17", Statement: statements });
+}
+
+/** What a function needs to use one thing: environment and permissions together, so that one never comes without the other. */
+export interface FunctionAccess {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly statements: readonly PolicyStatement[];
+}
