@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";
+import type { RouterRoute } from "hono/types";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import * as v from "valibot";
 import type { Clock } from "../../lambda/clock";
@@ -224,11 +225,20 @@ export function controlPlaneApi(options: ControlPlaneApiOptions) {
   return api;
 }
 
-/** The documented name of the route that answers a request, such as `POST /agent_instance/{agent_instance_id}/refresh`. */
+/** The documented name of the route that answers a request, such as `GET /agent_instance/{agent_instance_id}`. */
 export function routeOf(c: Context, basePath: string): string {
   const route = matchedRoutes(c).find(({ method }) => method === c.req.method);
-  if (!route) return `${c.req.method} (not imitated)`;
-  return `${route.method} ${route.path.slice(basePath.length).replace(/:(\w+)/g, "{$1}")}`;
+  return route ? documented(route, basePath) : `${c.req.method} (not imitated)`;
+}
+
+/** The documented name of every route of the API. */
+export function documentedRoutes(routes: readonly RouterRoute[]): string[] {
+  const own = routes.filter(({ method }) => method !== "ALL").map((route) => documented(route));
+  return [...new Set(own)];
+}
+
+function documented({ method, path }: RouterRoute, basePath = ""): string {
+  return `${method} ${path.slice(basePath.length).replace(/:(\w+)/g, "{$1}")}`;
 }
 
 function apiKeyOf(c: Context, auth: AuthDialect | undefined): string | undefined {

@@ -1,4 +1,8 @@
+import type { HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { Context } from "hono";
 import * as v from "valibot";
+import { REDIRECT_TARGET } from "./local-routes";
 
 /** What can be ordered to go wrong with a request. */
 export const FAULT_EFFECTS = ["drop", "delay", "status", "malformed", "redirect", "oversized"] as const;
@@ -68,5 +72,44 @@ export class Faults {
 
   clear(): void {
     this.pending = [];
+  }
+}
+
+/**
+ * Carries a request out, or not, and spoils its answer. `sleep` resolves early when the server closes: what is delayed
+ * then is carried out at once, and nobody gets its answer.
+ */
+export async function befall(
+  fault: Fault,
+  c: Context<{ Bindings: HttpBindings }>,
+  next: () => Promise<void>,
+  sleep: (milliseconds: number) => Promise<void>,
+): Promise<void> {
+  if (fault.effect === "delay" && fault.when === "before") await sleep(fault.delayMs);
+  if (fault.effect === "delay" || fault.when === "after") await next();
+  switch (fault.effect) {
+    case "delay":
+      if (fault.when === "after") await sleep(fault.delayMs);
+      return;
+    case "drop":
+      c.env.incoming.socket.destroy();
+      c.res = RESPONSE_ALREADY_SENT;
+      return;
+    case "status":
+      c.res = Response.json({ detail: "Ordered fault" }, { status: fault.status });
+      if (fault.status === 429) c.res.headers.set("Retry-After", "1");
+      return;
+    case "redirect":
+      c.res = new Response(null, { status: 307, headers: { Location: REDIRECT_TARGET } });
+      return;
+    case "malformed":
+    case "oversized": {
+      const answer = fault.when === "after" ? await c.res.text() : '{"detail": "Ordered fault"}';
+      const spoiled =
+        fault.effect === "malformed"
+          ? answer.slice(0, Math.ceil(answer.length / 2))
+          : `{"padding": "${"x".repeat(fault.bytes)}", ${answer.slice(1)}`;
+      c.res = new Response(spoiled, { headers: { "Content-Type": "application/json" } });
+    }
   }
 }

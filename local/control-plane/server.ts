@@ -1,17 +1,16 @@
-import { createHash } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Clock } from "../../lambda/clock";
 import { SettableClock } from "../clock";
-import { type ControlPlaneApiOptions, controlPlaneApi, routeOf } from "./api";
-import { type Fault, Faults } from "./faults";
+import { type ControlPlaneApiOptions, controlPlaneApi, documentedRoutes, routeOf } from "./api";
+import { befall, type Fault, Faults } from "./faults";
+import { LOCAL_PATH, localRoutes } from "./local-routes";
 import { SAMPLE_SEED } from "./seed";
-import { ControlPlaneState, type ControlPlaneStateOptions, isLive } from "./state";
+import { ControlPlaneState, type ControlPlaneStateOptions } from "./state";
 import { randomTokens } from "./tokens";
 
 export const BASE_PATH = "/api/v1";
@@ -26,6 +25,8 @@ export interface ControlPlaneServerOptions
   readonly port?: number;
   /** @default - the machine's clock, moved by `POST /_local/clock` */
   readonly clock?: AdjustableClock;
+  /** Waits for the fault `delay`; resolves at once when `signal` aborts. @default - real time */
+  readonly sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** One request of the API as it went; never a key. */
@@ -55,12 +56,11 @@ export interface LocalControlPlane {
   close(): Promise<void>;
 }
 
-const REDIRECT_TARGET = "/_local/redirect-target";
 const MAX_RECORDED_REQUESTS = 10_000;
 
 /** Starts a Control Plane on 127.0.0.1. Rejects where an option is out of its range or the port is taken. */
 export async function startControlPlane(options: ControlPlaneServerOptions = {}): Promise<LocalControlPlane> {
-  const clock = options.clock ?? new SettableClock();
+  const { clock = new SettableClock(), sleep = sleepUnlessAborted } = options;
   const state = new ControlPlaneState({ ...options, clock });
   const apiKey = operatorApiKey(state, options);
   const api = controlPlaneApi({ ...options, state, clock });
@@ -69,21 +69,16 @@ export async function startControlPlane(options: ControlPlaneServerOptions = {})
   const requests: RecordedRequest[] = [];
   const closing = new AbortController();
   const app = new Hono<{ Bindings: HttpBindings }>();
-  const faults = new Faults([
-    ...new Set(
-      api.routes
-        .filter(({ method }) => method !== "ALL")
-        .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`),
-    ),
-  ]);
+  const faults = new Faults(documentedRoutes(api.routes));
 
   const record = createMiddleware<{ Bindings: HttpBindings }>(async (c, next) => {
     const route = routeOf(c, BASE_PATH);
     calls[route] = (calls[route] ?? 0) + 1;
     const fault = faults.take(route);
     const at = clock.now();
-    if (fault) await befall(fault, c, next, closing.signal);
+    if (fault) await befall(fault, c, next, (milliseconds) => sleep(milliseconds, closing.signal));
     else await next();
+    c.header("Date", new Date(clock.now()).toUTCString());
     const status = c.env.incoming.socket.destroyed ? null : c.res.status;
     const idempotencyKey = c.req.header("Idempotency-Key") ?? null;
     requests.push({ at, route, status, idempotencyKey, fault: fault?.effect ?? null });
@@ -92,12 +87,7 @@ export async function startControlPlane(options: ControlPlaneServerOptions = {})
 
   app.use(`${BASE_PATH}/*`, record);
   app.route(BASE_PATH, api);
-  app.route("/_local", localRoutes({ state, clock, faults, calls }));
-  // A client that follows redirects would carry its API key here: counted, so that a test can see it.
-  app.all(REDIRECT_TARGET, (c) => {
-    calls[REDIRECT_TARGET] = (calls[REDIRECT_TARGET] ?? 0) + 1;
-    return c.json({ detail: "A redirect was followed" });
-  });
+  app.route(LOCAL_PATH, localRoutes({ state, clock, faults, calls }));
   app.notFound((c) => c.json({ detail: `Not imitated: ${c.req.method} ${c.req.path}` }, 501));
 
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
@@ -135,96 +125,6 @@ function operatorApiKey(state: ControlPlaneState, options: ControlPlaneServerOpt
   return key;
 }
 
-/** Carries a request out, or not, and spoils its answer. */
-async function befall(
-  fault: Fault,
-  c: Context<{ Bindings: HttpBindings }>,
-  next: () => Promise<void>,
-  closing: AbortSignal,
-): Promise<void> {
-  const wait = () => delay(fault.delayMs, undefined, { signal: closing }).catch(() => {});
-  if (fault.when === "after") await next();
-  switch (fault.effect) {
-    case "delay":
-      await wait();
-      // A request that still waits when the server closes must not happen.
-      if (fault.when === "before" && !closing.aborted) await next();
-      return;
-    case "drop":
-      c.env.incoming.socket.destroy();
-      c.res = RESPONSE_ALREADY_SENT;
-      return;
-    case "status":
-      c.res = Response.json({ detail: "Ordered fault" }, { status: fault.status });
-      if (fault.status === 429) c.res.headers.set("Retry-After", "1");
-      return;
-    case "redirect":
-      c.res = new Response(null, { status: 307, headers: { Location: REDIRECT_TARGET } });
-      return;
-    case "malformed":
-    case "oversized": {
-      const answer = fault.when === "after" ? await c.res.text() : '{"detail": "Ordered fault"}';
-      const spoiled =
-        fault.effect === "malformed"
-          ? answer.slice(0, Math.ceil(answer.length / 2))
-          : `{"padding": "${"x".repeat(fault.bytes)}", ${answer.slice(1)}`;
-      c.res = new Response(spoiled, { headers: { "Content-Type": "application/json" } });
-    }
-  }
-}
-
-/** Routes for whoever runs the server. Not part of Valmi's API; they show fingerprints, never keys. */
-function localRoutes({
-  state,
-  clock,
-  faults,
-  calls,
-}: Pick<LocalControlPlane, "state" | "clock" | "faults" | "calls">) {
-  const local = new Hono();
-  const problem = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-  local.get("/calls", (c) => c.json(calls));
-  local.get("/clock", (c) => c.json({ now: new Date(clock.now()).toISOString() }));
-  local.post("/clock", async (c) => {
-    try {
-      const { advanceMs } = await c.req.json();
-      if (typeof advanceMs !== "number") throw new RangeError("`advanceMs` must be a number of milliseconds");
-      clock.advanceBy(advanceMs);
-    } catch (error) {
-      return c.json({ detail: problem(error) }, 422);
-    }
-    return c.json({ now: new Date(clock.now()).toISOString() });
-  });
-  local.get("/faults", (c) => c.json(faults.list()));
-  local.post("/faults", async (c) => {
-    try {
-      return c.json(faults.order(await c.req.json()));
-    } catch (error) {
-      return c.json({ detail: problem(error) }, 422);
-    }
-  });
-  local.delete("/faults", (c) => {
-    faults.clear();
-    return c.body(null, 204);
-  });
-  local.get("/instances", (c) =>
-    c.json(
-      state.allInstances().map(({ keys, ...instance }) => ({
-        ...instance,
-        keys: keys.map((key) => ({
-          fingerprint: fingerprint(key.value),
-          mintedAt: new Date(key.mintedAt).toISOString(),
-          liveFrom: new Date(key.liveFrom).toISOString(),
-          diesAt: key.diesAt === null ? null : new Date(key.diesAt).toISOString(),
-          isAccepted: instance.isActive && isLive(key, clock.now()),
-        })),
-      })),
-    ),
-  );
-  return local;
-}
-
-/** The first 12 hexadecimal digits of a key's SHA-256: enough to tell keys apart, nothing to use. */
-export function fingerprint(agentKey: string): string {
-  return createHash("sha256").update(agentKey).digest("hex").slice(0, 12);
+async function sleepUnlessAborted(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(milliseconds, undefined, { signal }).catch(() => {});
 }

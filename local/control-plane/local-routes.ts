@@ -1,0 +1,67 @@
+import { Hono } from "hono";
+import { AgentKey } from "../../lambda/domain/credential";
+import type { Faults } from "./faults";
+import type { AdjustableClock } from "./server";
+import { type ControlPlaneState, isLive } from "./state";
+
+export const LOCAL_PATH = "/_local";
+/** Where the fault `redirect` sends a client. */
+export const REDIRECT_TARGET = `${LOCAL_PATH}/redirect-target`;
+
+export interface LocalRoutesOptions {
+  readonly state: ControlPlaneState;
+  readonly clock: AdjustableClock;
+  readonly faults: Faults;
+  readonly calls: Record<string, number>;
+}
+
+/** Routes for whoever runs the server. Not part of Valmi's API; they show fingerprints, never keys. */
+export function localRoutes({ state, clock, faults, calls }: LocalRoutesOptions) {
+  const local = new Hono();
+  const problem = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+  local.get("/calls", (c) => c.json(calls));
+  local.get("/clock", (c) => c.json({ now: new Date(clock.now()).toISOString() }));
+  local.post("/clock", async (c) => {
+    try {
+      const { advanceMs } = await c.req.json();
+      if (typeof advanceMs !== "number") throw new RangeError("`advanceMs` must be a number of milliseconds");
+      clock.advanceBy(advanceMs);
+    } catch (error) {
+      return c.json({ detail: problem(error) }, 422);
+    }
+    return c.json({ now: new Date(clock.now()).toISOString() });
+  });
+  local.get("/faults", (c) => c.json(faults.list()));
+  local.post("/faults", async (c) => {
+    try {
+      return c.json(faults.order(await c.req.json()));
+    } catch (error) {
+      return c.json({ detail: problem(error) }, 422);
+    }
+  });
+  local.delete("/faults", (c) => {
+    faults.clear();
+    return c.body(null, 204);
+  });
+  // A client that follows redirects would carry its API key here: counted, so that a test can see it.
+  local.all(REDIRECT_TARGET.slice(LOCAL_PATH.length), (c) => {
+    calls[REDIRECT_TARGET] = (calls[REDIRECT_TARGET] ?? 0) + 1;
+    return c.json({ detail: "A redirect was followed" });
+  });
+  local.get("/instances", (c) =>
+    c.json(
+      state.allInstances().map(({ keys, ...instance }) => ({
+        ...instance,
+        keys: keys.map((key) => ({
+          fingerprint: new AgentKey(key.value).fingerprint,
+          mintedAt: new Date(key.mintedAt).toISOString(),
+          liveFrom: new Date(key.liveFrom).toISOString(),
+          diesAt: key.diesAt === null ? null : new Date(key.diesAt).toISOString(),
+          isAccepted: instance.isActive && isLive(key, clock.now()),
+        })),
+      })),
+    ),
+  );
+  return local;
+}

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const ROOT = join(__dirname, "../../..");
+
+let children: ChildProcess[] = [];
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "control-plane-"));
+});
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL");
+  children = [];
+  rmSync(folder, { recursive: true });
+});
+
+/** Starts it as a process; `ready` is its first line, or rejects where it ends before. */
+function start(...args: string[]) {
+  const child = spawn(process.execPath, ["--import", "tsx", "local/control-plane/start.ts", ...args], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.push(child);
+  let stdout = "";
+  let stderr = "";
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  const ended = once(child, "close").then(([code, signal]) => ({ code, signal, stdout, stderr }));
+  const ready = new Promise<{ url: string; apiKey: string }>((resolve, reject) => {
+    child.stdout.on("data", (data) => {
+      stdout += data;
+      if (stdout.includes("\n")) resolve(JSON.parse(stdout));
+    });
+    void ended.then(() => reject(new Error(`it ended: ${stderr}`)));
+  });
+  ready.catch(() => {});
+  return { child, ready, ended };
+}
+
+test.each(["SIGTERM", "SIGINT"] as const)(
+  "prints one line when ready, serves, and ends on %s",
+  async (signal) => {
+    const { child, ready, ended } = start("--grace-hours", "0");
+    const { url, apiKey } = await ready;
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/api\/v1$/);
+
+    const operator = { "api-key": apiKey };
+    const created = await fetch(`${url}/agent_instance/create`, {
+      method: "POST",
+      headers: operator,
+      body: JSON.stringify({ name: "a", agent_type_id: "at_support" }),
+    });
+    const { id, secret } = (await created.json()) as { id: string; secret: string };
+    const info = () => fetch(`${url}/agent_instance/info`, { headers: { "X-Agent-Secret": secret } });
+    expect((await info()).status).toBe(200);
+    await fetch(`${url}/agent_instance/${id}/refresh`, { method: "POST", headers: operator });
+    expect((await info()).status).toBe(401);
+
+    child.kill(signal);
+    expect(await ended).toEqual({
+      code: 0,
+      signal: null,
+      stderr: "",
+      stdout: expect.stringMatching(/^\{.*\}\n$/),
+    });
+    await expect(info()).rejects.toThrow("fetch failed");
+  },
+);
+
+test("takes the behaviours that the state machine has", async () => {
+  const { url, apiKey } = await start("--behaviour", "D", "--idempotency", "--key-prefix", "agent_MARKER_")
+    .ready;
+  const post = (path: string, idempotencyKey: string, body?: object) =>
+    fetch(`${url}${path}`, {
+      method: "POST",
+      headers: { "api-key": apiKey, "Idempotency-Key": idempotencyKey },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const instance = { name: "a", agent_type_id: "at_support" };
+  const created = await post("/agent_instance/create", "1", instance);
+  const { id, secret } = (await created.json()) as { id: string; secret: string };
+  expect(secret).toMatch(/^agent_MARKER_/);
+
+  const refresh = `/agent_instance/${id}/refresh`;
+  const [first, replay, second] = [
+    await post(refresh, "2"),
+    await post(refresh, "2"),
+    await post(refresh, "3"),
+  ];
+  expect([first.status, replay.status, second.status]).toEqual([200, 200, 409]);
+  expect(await replay.json()).toEqual(await first.json());
+});
+
+test("takes a port and a seed", async () => {
+  const seed = join(folder, "seed.json");
+  writeFileSync(seed, JSON.stringify({ agentTypes: [{ id: "at_x", name: "Mine" }] }));
+  const first = await start("--seed", seed).ready;
+  const all = await fetch(`${first.url}/agent_type/all`, { headers: { "api-key": first.apiKey } });
+  expect(await all.json()).toMatchObject({ total: 1, agent_types: [{ id: "at_x", name: "Mine" }] });
+
+  const { ended } = start("--port", new URL(first.url).port);
+  expect(await ended).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("EADDRINUSE") });
+});
+
+test.each([
+  ["an unknown behaviour", ["--behaviour", "C"], "Allowed choices are A, B, D, E"],
+  ["a port that is no number", ["--port", "x"], "must be a number"],
+  [
+    "an activation that is too long",
+    ["--activation-seconds", "61"],
+    "`activationSeconds` must be from 0 to 60, got: 61",
+  ],
+  ["an unknown option", ["--grace", "1"], "unknown option '--grace'"],
+  ["a seed that isn't there", ["--seed", "/nonexistent.json"], "ENOENT"],
+])("ends with one clear line on %s", async (_what, args, message) => {
+  const { code, stdout, stderr } = await start(...args).ended;
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr.trim().split("\n")[0]).toContain(message);
+});
