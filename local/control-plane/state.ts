@@ -418,7 +418,7 @@ export class ControlPlaneState {
       throw invalidField(["body", "agent_type_id"], `Agent type ${agentTypeId} not found`);
     if (accountId !== null && this.accounts.get(accountId)?.workspaceId !== workspaceId)
       throw invalidField(["body", "account_id"], `Account ${accountId} not found`);
-    if (contactId !== null && (accountId === null || this.contacts.get(contactId)?.accountId !== accountId))
+    if (contactId !== null && this.contacts.get(contactId)?.accountId !== accountId)
       throw invalidField(["body", "contact_id"], `Contact ${contactId} not found in account ${accountId}`);
   }
 

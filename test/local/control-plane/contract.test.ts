@@ -1,5 +1,7 @@
 import { AgentKey } from "../../../lambda/domain/credential";
-import { HOUR, MINUTE } from "../../../local/clock";
+import { FrozenClock, HOUR, MINUTE } from "../../../local/clock";
+import { controlPlaneApi } from "../../../local/control-plane/api";
+import { ControlPlaneState } from "../../../local/control-plane/state";
 import { run, stopAll } from "./running";
 
 afterEach(stopAll);
@@ -363,7 +365,7 @@ describe("rate limit", () => {
       "x-ratelimit-remaining": "1",
       "x-ratelimit-reset": String((clock.now() + 45_000) / 1_000),
     });
-    await call("GET /auth/me");
+    expect((await call("GET /auth/me")).status).toBe(200);
 
     const before = state.snapshot();
     const refused = await call(`POST /agent_instance/${id}/refresh`);
@@ -412,6 +414,15 @@ describe("time", () => {
     expect((await post({ advanceMs: "1" })).status).toBe(422);
     expect((await fetch(new URL("/_local/clock", url))).status).toBe(200);
   });
+});
+
+test("needs no socket", async () => {
+  const clock = new FrozenClock();
+  const apiKeys = [{ key: "token_test", workspaceId: "ws_local", status: "valid" as const }];
+  const api = controlPlaneApi({ clock, state: new ControlPlaneState({ clock, apiKeys }) });
+  const answer = await api.request("/auth/me", { headers: { "api-key": "token_test" } });
+  expect([answer.status, answer.headers.get("date")]).toEqual([200, new Date(clock.now()).toUTCString()]);
+  expect((await api.request("/auth/me")).status).toBe(401);
 });
 
 describe("what is not imitated", () => {

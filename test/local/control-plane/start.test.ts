@@ -6,6 +6,9 @@ import { join } from "node:path";
 
 const ROOT = join(__dirname, "../../..");
 
+// Each test starts processes, which takes its time on a busy machine.
+jest.setTimeout(30_000);
+
 let children: ChildProcess[] = [];
 let folder: string;
 beforeEach(() => {

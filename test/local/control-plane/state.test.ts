@@ -360,6 +360,11 @@ describe("any sequence of calls", () => {
     activationSeconds: fc.constantFrom(0, 60),
   });
 
+  function acceptedKeys(state: ControlPlaneState): string[] {
+    const keys = state.allInstances().flatMap((instance) => instance.keys.map(({ value }) => value));
+    return keys.filter((key) => state.isAccepted(key));
+  }
+
   /** Takes one step; a refused one must leave everything as it was. */
   function take(step: Step, state: ControlPlaneState, clock: FrozenClock): string {
     const id = "nth" in step ? (state.allInstances()[step.nth]?.id ?? "ai_none") : "";
@@ -384,7 +389,7 @@ describe("any sequence of calls", () => {
     fc.assert(
       fc.property(anyOptions, fc.array(step, { maxLength: 30 }), (options, steps) => {
         const { clock, state } = controlPlane(options);
-        const dead = new Set<string>();
+        const dead = new Map<string, number>();
         for (const each of steps) {
           take(each, state, clock);
           const instances = state.allInstances();
@@ -406,9 +411,8 @@ describe("any sequence of calls", () => {
             if (isActive && isCurrentDue) expect(state.isAccepted(current.value)).toBe(true);
 
             for (const key of keys) {
-              const isDead = key.diesAt !== null && key.diesAt <= clock.now();
-              if (dead.has(key.value)) expect(isDead).toBe(true);
-              if (isDead) dead.add(key.value);
+              if (dead.has(key.value)) expect(key.diesAt).toBe(dead.get(key.value));
+              if (key.diesAt !== null && key.diesAt <= clock.now()) dead.set(key.value, key.diesAt);
             }
           }
         }
@@ -425,6 +429,7 @@ describe("any sequence of calls", () => {
         (options, prefix, suffix) => {
           const { clock, state } = controlPlane(options);
           for (const each of prefix) take(each, state, clock);
+          const accepted = acceptedKeys(state);
           const snapshot = JSON.parse(JSON.stringify(state.snapshot()));
           const at = clock.now();
           const first = suffix.map((each) => take(each, state, clock));
@@ -437,6 +442,7 @@ describe("any sequence of calls", () => {
             tokens: seededTokens("test"),
           });
           other.restore(snapshot);
+          expect(acceptedKeys(other)).toEqual(accepted);
           expect(suffix.map((each) => take(each, other, otherClock))).toEqual(first);
           expect(other.snapshot()).toEqual(end);
         },
