@@ -25,6 +25,8 @@ export interface EmulatorOptions {
   readonly secretsManagerUrl: string;
   /** Where the functions reach DynamoDB. @default - the emulator's own */
   readonly dynamoDbUrl?: string;
+  /** How the functions' AWS clients call themselves. @default - nothing beyond the SDK's own name */
+  readonly appId?: string;
   /** @default process.env - what isn't about AWS is passed on: PATH, proxies, locale */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -62,6 +64,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       AWS_ENDPOINT_URL: url,
       AWS_ENDPOINT_URL_SECRETS_MANAGER: options.secretsManagerUrl,
       ...(options.dynamoDbUrl === undefined ? {} : { AWS_ENDPOINT_URL_DYNAMODB: options.dynamoDbUrl }),
+      ...(options.appId === undefined ? {} : { AWS_SDK_UA_APP_ID: options.appId }),
       BIND_HOST: "127.0.0.1",
       GATEWAY_PORT: String(port),
       LAMBDA_EXECUTOR: "local",

@@ -1,0 +1,159 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { setOperatorKey } from "../cli/operator-key";
+import type { Environment } from "../constructs";
+import { LOCAL_RUN_VARIABLE } from "../constructs/environment";
+import { SettableClock } from "./clock";
+import { type LocalControlPlane, startControlPlane } from "./control-plane/server";
+import { type CountingProxy, startCountingProxy } from "./demo/counting-proxy";
+import { addAdoptedInstances, seedFor } from "./demo/seed";
+import { Deployment } from "./deployment";
+import { LOCAL_CREDENTIALS, ownEmulator, startEmulator } from "./emulator";
+import { type SecretsManager, startSecretsManager } from "./secrets-manager/server";
+import type { Toolchain } from "./toolchain";
+
+/** How the functions call themselves to AWS, by which their calls are told from those of others. */
+export const FUNCTIONS_APP_ID = "functions";
+
+const PROJECT_FOLDER = resolve(__dirname, "..");
+
+export interface LocalRunOptions {
+  readonly environment: Environment;
+  readonly toolchain: Toolchain;
+  /** Folder that the folder of this run is made in. */
+  readonly runsFolder: string;
+  readonly signal?: AbortSignal;
+  /** @default process.env */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** The three parts of a local run, wired, and a deployment of one environment on them that hasn't begun. */
+export interface LocalRun {
+  readonly folder: string;
+  readonly environment: Environment;
+  readonly clock: SettableClock;
+  readonly controlPlane: LocalControlPlane;
+  readonly secretsManager: SecretsManager;
+  readonly emulatorUrl: string;
+  /** Process id of the emulator; undefined where it is the user's own. */
+  readonly emulatorPid: number | undefined;
+  /** Counts the functions' calls of DynamoDB; undefined where the emulator is the user's own. */
+  readonly dynamoDb: CountingProxy | undefined;
+  readonly deployment: Deployment;
+  /** A client of the local Secrets Manager. */
+  readonly secrets: SecretsManagerClient;
+  /** Variables by which a child process reaches the local services with an AWS SDK. */
+  readonly awsVariables: Readonly<Record<string, string>>;
+  /** Ends everything that was started. Safe to repeat. The folder stays. */
+  close(): Promise<void>;
+  /** Removes the folder of the run. */
+  removeFolder(): Promise<void>;
+}
+
+/**
+ * Starts Control Plane, Secrets Manager and emulator on free ports, one clock for the first two, and puts the
+ * operator's API key into its secret. What has been started is ended again where a later part fails.
+ */
+export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun> {
+  const { environment, toolchain, runsFolder, signal, env = process.env } = options;
+  const { region } = environment;
+  const given = ownEmulator(env);
+  await mkdir(runsFolder, { recursive: true });
+  const folder = await mkdtemp(join(resolve(runsFolder), `${environment.name}-`));
+
+  const opened: { close(): Promise<unknown> }[] = [];
+  const close = async (): Promise<void> => {
+    for (const part of opened.splice(0).reverse()) await part.close();
+  };
+  const open = <T extends { close(): Promise<unknown> }>(part: T): T => {
+    opened.push(part);
+    return part;
+  };
+
+  try {
+    const clock = new SettableClock();
+    const controlPlane = open(
+      await startControlPlane({
+        clock,
+        seed: seedFor(environment),
+        graceHours: environment.controlPlane.gracePeriodHours ?? 24,
+      }),
+    );
+    addAdoptedInstances(controlPlane.state, environment);
+    const secretsManager = open(
+      await startSecretsManager({ clock, region, ...(given && { port: given.secretsManagerPort }) }),
+    );
+    const dynamoDb = given ? undefined : open(await startCountingProxy());
+    const emulator =
+      toolchain.ministackPython === undefined || given
+        ? undefined
+        : open(
+            await startEmulator({
+              python: toolchain.ministackPython,
+              folder,
+              region,
+              secretsManagerUrl: secretsManager.url,
+              ...(dynamoDb && { dynamoDbUrl: dynamoDb.url }),
+              appId: FUNCTIONS_APP_ID,
+              env,
+            }),
+          );
+    const emulatorUrl = emulator?.url ?? given?.url ?? "";
+    dynamoDb?.forwardTo(emulatorUrl);
+    // Read by the local Secrets Manager when it invokes a rotation function.
+    process.env.AWS_ENDPOINT_URL_LAMBDA = emulatorUrl;
+
+    const endpoints = {
+      AWS_ENDPOINT_URL: emulatorUrl,
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+    };
+    const secrets = new SecretsManagerClient({
+      endpoint: secretsManager.url,
+      region,
+      credentials: {
+        accessKeyId: LOCAL_CREDENTIALS.AWS_ACCESS_KEY_ID,
+        secretAccessKey: LOCAL_CREDENTIALS.AWS_SECRET_ACCESS_KEY,
+      },
+    });
+    open({ close: async () => secrets.destroy() });
+    const deployment = await Deployment.prepare({
+      folder,
+      environment: environment.name,
+      region,
+      toolchain,
+      app: `${JSON.stringify(process.execPath)} --import ${JSON.stringify(require.resolve("tsx"))} ${JSON.stringify(
+        join(PROJECT_FOLDER, "main.ts"),
+      )}`,
+      variables: { ...endpoints, [LOCAL_RUN_VARIABLE]: controlPlane.url },
+      ...(signal && { signal }),
+      env,
+    });
+    open({ close: () => deployment.interrupt() });
+    await setOperatorKey(secrets, {
+      secretName: environment.controlPlane.apiKeySecretName,
+      controlPlaneUrl: controlPlane.url,
+      auth: environment.controlPlane.auth ?? "api-key",
+      text: controlPlane.apiKey,
+    });
+
+    return {
+      folder,
+      environment,
+      clock,
+      controlPlane,
+      secretsManager,
+      emulatorUrl,
+      emulatorPid: emulator?.pid,
+      dynamoDb,
+      deployment,
+      secrets,
+      awsVariables: { ...endpoints, ...LOCAL_CREDENTIALS, AWS_REGION: region, AWS_DEFAULT_REGION: region },
+      close,
+      removeFolder: () => rm(folder, { recursive: true, force: true }),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
