@@ -53,6 +53,8 @@ export const STOPS = {
     "The version of this token held another value already. AWSPENDING was taken off; rotate again.",
   "store-failed":
     "The new key could not be stored before the invocation's end. A later attempt mints another.",
+  "promoted-meanwhile":
+    "Another attempt has moved AWSCURRENT since this one began. AWSPENDING was taken off; nothing is left to do.",
   "promotion-failed":
     "The new key is stored and tested, and AWSCURRENT could not be moved. The next attempt moves it.",
 } as const satisfies Record<string, string>;
@@ -118,7 +120,7 @@ export type MintCourse =
   /** The key is stored: test it and move AWSCURRENT, by way of a copy where it stands under an older token. */
   | { readonly course: "promote"; readonly copy: boolean }
   /** The stored key is dead, and stands where this attempt would store: only a new token can go on. */
-  | { readonly course: "drop-pending" }
+  | { readonly course: "drop-pending"; readonly state: "pending-key-dead" | "promoted-meanwhile" }
   | {
       readonly course: "stop";
       readonly state: "mint-in-flight" | "key-not-live-yet";
@@ -129,14 +131,24 @@ export type MintCourse =
 export function decideStanding(facts: {
   readonly intent: Pick<Intent, "versionId" | "attemptEndsAt" | "outcome">;
   readonly stored: StoredKey;
+  /** Whether AWSCURRENT is still on the intent's base, read after the intent was. */
+  readonly baseIsCurrent: boolean;
   /** The version that this attempt stores under. */
   readonly versionId: string;
   /** On the Control Plane's clock. */
   readonly now: number;
 }): MintCourse {
-  const { intent, stored, versionId, now } = facts;
-  // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names.
-  if (intent.outcome === "promoted") return { course: "mint-again", because: "rolled-back" };
+  const { intent, stored, baseIsCurrent, versionId, now } = facts;
+  // An attempt that was paused sees this: what it read at its start is no longer so.
+  if (!baseIsCurrent) return { course: "drop-pending", state: "promoted-meanwhile" };
+  if (intent.outcome === "promoted") {
+    // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names. Only a
+    // read that cannot lag behind the promotion shows it.
+    const visibleAt = intent.attemptEndsAt + READ_LAG_MS;
+    return now < visibleAt
+      ? { course: "stop", state: "mint-in-flight", until: visibleAt }
+      : { course: "mint-again", because: "rolled-back" };
+  }
   if (intent.outcome === "refused" || intent.outcome === "lost") {
     return { course: "mint-again", because: intent.outcome };
   }

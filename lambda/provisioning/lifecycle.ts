@@ -214,7 +214,13 @@ async function obtainKey(
     const appeared = await otherAttemptsKey(deps, job, base);
     if (appeared !== undefined) return appeared;
     const now = controlPlane.now();
-    const course = decideStanding({ intent: standing, stored: "empty", versionId: standing.versionId, now });
+    const course = decideStanding({
+      intent: standing,
+      stored: "empty",
+      baseIsCurrent: true,
+      versionId: standing.versionId,
+      now,
+    });
     if (course.course === "mint-again") {
       const again = await deps.intents.retake(succeed(standing, attempt), standing);
       if (again.taken) return mintFirst(deps, job, again.intent, await known(job, existing), agentTypeId);

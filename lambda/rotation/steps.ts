@@ -2,13 +2,25 @@ import type { Budget, Sleep } from "../budget";
 import type { AgentInstance, ControlPlane } from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
 import type { AgentKey } from "../domain/credential";
-import { decideStanding, decideStep, guardedUntil, Stop, type StoredKey } from "../domain/decision";
+import {
+  decideStanding,
+  decideStep,
+  guardedUntil,
+  Stop,
+  type StopName,
+  type StoredKey,
+} from "../domain/decision";
 import { locateSecret, ownershipOf } from "../domain/ownership";
 import { type AgentKeyRecord, composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
 import type { Log } from "../log";
 import type { Intent, IntentOutcome, IntentStore } from "../mint/intent-store";
 import { MINT_RESERVE_MS, mintAndStore, succeed } from "../mint/mint";
-import { type SecretDescription, type SecretStore, VersionConflictError } from "../secrets/secret-store";
+import {
+  type SecretDescription,
+  type SecretStore,
+  VersionConflictError,
+  versionWith,
+} from "../secrets/secret-store";
 
 export const ROTATION_STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;
 export type RotationStep = (typeof ROTATION_STEPS)[number];
@@ -81,9 +93,11 @@ async function createSecret(deps: RotationDeps, rotation: Rotation): Promise<voi
   if (taken) return mintAndPromote(deps, sight, standing);
 
   const stored = await readStored(deps, sight, standing.versionId);
+  const fresh = await deps.secrets.describe(rotation.secretArn);
   const course = decideStanding({
     intent: standing,
     stored: stored.key,
+    baseIsCurrent: versionWith("AWSCURRENT", fresh.versionStages) === rotation.base,
     versionId: rotation.token,
     now: sight.controlPlane.now(),
   });
@@ -92,9 +106,11 @@ async function createSecret(deps: RotationDeps, rotation: Rotation): Promise<voi
     case "stop":
       throw new Stop(course.state, `until ${new Date(course.until).toISOString()}`);
     case "drop-pending":
-      await deps.intents.settle(standing, { outcome: "dead", settledAt: sight.controlPlane.now() });
-      await deps.secrets.removePending(rotation.secretArn, rotation.token);
-      throw new Stop("pending-key-dead");
+      if (fresh.versionStages[rotation.token]?.includes("AWSCURRENT")) return;
+      if (course.state === "pending-key-dead") {
+        await deps.intents.settle(standing, { outcome: "dead", settledAt: sight.controlPlane.now() });
+      }
+      return dropPending(deps, rotation, fresh, course.state);
     case "mint-again": {
       const again = await deps.intents.retake(succeed(standing, attempt), standing);
       if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
@@ -120,8 +136,9 @@ async function lookBeforeMinting(deps: RotationDeps, rotation: Rotation): Promis
   // Stored ids are compared, not the live key's: a dead current key has to be healed by this very rotation.
   if (check.accepted && check.agentInstanceId !== current.agentInstanceId) throw new Stop("wrong-instance");
   const guard = check.accepted ? guardedUntil(current) : undefined;
-  if (guard !== undefined && controlPlane.now() < guard) {
-    throw new Stop("grace-running", `until ${new Date(guard).toISOString()}`);
+  if (guard !== undefined && controlPlane.now() < guard && !(await holdsKey(deps, rotation))) {
+    // Left there, AWSPENDING on an empty version would refuse every later rotation.
+    return dropPending(deps, rotation, rotation.description, "grace-running", new Date(guard).toISOString());
   }
   if (deps.budget.remainingMs() < MINT_RESERVE_MS) throw new Stop("out-of-time");
   return { ...rotation, controlPlane, current, currentAccepted: check.accepted, instance };
@@ -269,6 +286,24 @@ async function waitUntilLive(
   }
 }
 
+/** Takes AWSPENDING off this attempt's version, where it is, and stops by name. */
+async function dropPending(
+  deps: RotationDeps,
+  rotation: Rotation,
+  { versionStages }: SecretDescription,
+  state: StopName,
+  detail = "",
+): Promise<never> {
+  if (versionStages[rotation.token]?.includes("AWSPENDING")) {
+    await deps.secrets.removePending(rotation.secretArn, rotation.token);
+  }
+  throw new Stop(state, detail);
+}
+
+async function holdsKey(deps: RotationDeps, { secretArn, token }: Rotation): Promise<boolean> {
+  return (await readLagging(deps, secretArn, token)) !== undefined;
+}
+
 async function moveCurrent(deps: RotationDeps, rotation: Rotation): Promise<void> {
   for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
     try {
@@ -277,8 +312,11 @@ async function moveCurrent(deps: RotationDeps, rotation: Rotation): Promise<void
     } catch (error) {
       // The answer may have been lost: where the label is there, the move is done.
       const reason = error instanceof Error ? error.name : "unknown";
-      const stages = await deps.secrets.describe(rotation.secretArn).catch(() => undefined);
-      if (stages?.versionStages[rotation.token]?.includes("AWSCURRENT")) return;
+      const fresh = await deps.secrets.describe(rotation.secretArn).catch(() => undefined);
+      if (fresh?.versionStages[rotation.token]?.includes("AWSCURRENT")) return;
+      if (fresh && versionWith("AWSCURRENT", fresh.versionStages) !== rotation.base) {
+        return dropPending(deps, rotation, fresh, "promoted-meanwhile");
+      }
       if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) throw new Stop("promotion-failed", reason);
       await deps.sleep(delay);
     }

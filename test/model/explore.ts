@@ -1,0 +1,67 @@
+import { type Fault, type Schedule, Story, type StoryOptions, type Telling } from "./story";
+
+export interface Exploration {
+  readonly stories: number;
+  readonly states: number;
+  readonly edges: number;
+  /** The first found of each rule: no shorter one exists. */
+  readonly counterexamples: readonly Counterexample[];
+}
+
+export interface Counterexample {
+  readonly rule: string;
+  readonly detail: string;
+  readonly schedule: Schedule;
+  readonly lines: readonly string[];
+}
+
+export type Judge = (
+  telling: Telling,
+  faults: readonly Fault[],
+) => readonly { rule: string; detail: string }[];
+
+/** `wake` is when a paused attempt goes on, and no fault of its own. */
+const isFault = (fault: Fault) => fault !== "wake";
+
+/**
+ * Every schedule of up to `bound` faults, breadth first, so that the first counterexample of a rule is a shortest one.
+ * A state that was reached before, with as few faults, is not followed again: the rest of its story is known.
+ */
+export async function explore(
+  options: Omit<StoryOptions, "schedule" | "isKnown">,
+  bound: number,
+  judge: Judge,
+  /** Calls after the last fault upon which a further one is tried. @default 120 */
+  horizon = 120,
+): Promise<Exploration> {
+  const seen = new Set<string>();
+  const counterexamples = new Map<string, Counterexample>();
+  let stories = 0;
+  let edges = 0;
+  let level: Schedule[] = [new Map()];
+  for (let faults = 0; faults <= bound; faults++) {
+    const next: Schedule[] = [];
+    for (let i = 0; i < level.length; i++) {
+      const schedule = level[i] as Schedule;
+      const telling = await new Story({ ...options, schedule, isKnown: (state) => seen.has(state) }).tell();
+      stories++;
+      for (const { rule, detail } of judge(telling, [...schedule.values()])) {
+        if (!counterexamples.has(rule))
+          counterexamples.set(rule, { rule, detail, schedule, lines: telling.lines });
+      }
+      for (const point of telling.points.slice(0, horizon)) {
+        edges++;
+        if (seen.has(point.fingerprint)) break;
+        seen.add(point.fingerprint);
+        for (const fault of point.options) {
+          const child = new Map(schedule).set(point.index, fault);
+          // A wake belongs to this level: it is told later in the same round.
+          if (!isFault(fault)) level.push(child);
+          else if (faults < bound) next.push(child);
+        }
+      }
+    }
+    level = next;
+  }
+  return { stories, states: seen.size, edges, counterexamples: [...counterexamples.values()] };
+}

@@ -1,0 +1,649 @@
+import type { ProvisioningInput } from "../../lambda/contract";
+import type { ControlPlane } from "../../lambda/control-plane/client";
+import { ControlPlaneError } from "../../lambda/control-plane/errors";
+import { AgentKey } from "../../lambda/domain/credential";
+import { LATE_APPLICATION_MS, Stop } from "../../lambda/domain/decision";
+import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
+import { ensureInstance } from "../../lambda/provisioning/lifecycle";
+import { type RotationDeps, runStep } from "../../lambda/rotation/steps";
+import { secretsManagerStore } from "../../lambda/secrets/secret-store";
+import { HOUR, MINUTE, SECOND } from "../../local/clock";
+import { Refusal } from "../../local/control-plane/refusal";
+import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
+import type { Invocation } from "../../local/secrets-manager/rotation";
+import { dynamoDbClient, secretsManagerClient } from "./in-memory-aws";
+import { type Configuration, OPERATOR_KEY, READ_LAG_BOUND, World } from "./world";
+
+/** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
+export const FAULTS = [
+  "refused",
+  "failed",
+  "lost",
+  "repeated",
+  "late-5",
+  "late-59",
+  "crash-before",
+  "crash-after",
+  "stale",
+  "pause",
+  "wake",
+  "click",
+  "outside-put",
+  "deploy",
+  "grace-ends",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Fault by the number of the call before which, or upon which, it strikes. */
+export type Schedule = ReadonlyMap<number, Fault>;
+
+type CallKind = "secret-read" | "secret-write" | "intent-write" | "control-read" | "control-write" | "time";
+
+const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
+  "secret-read": ["refused", "stale", "crash-before", "pause"],
+  "secret-write": ["refused", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
+  "intent-write": ["refused", "lost", "repeated", "late-5", "crash-before", "crash-after", "pause"],
+  "control-read": ["refused", "crash-before", "pause"],
+  "control-write": ["refused", "failed", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
+  time: [],
+};
+/** Done by others, at any moment. */
+const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends"];
+
+const ATTEMPT_LIFE = 180 * SECOND;
+/** How long a caller waits before it gives an answer up for lost. */
+const CALL_TIMEOUT = 10 * SECOND;
+/** The watchdog asks for the rotation again this long after nothing is under way. */
+const WATCHDOG = 5 * MINUTE;
+const WATCHDOG_SLOW = HOUR;
+
+class Attempt {
+  readonly ended: Promise<Ending>;
+  end!: (ending: Ending) => void;
+  isAlive = true;
+  resume: (() => void) | undefined;
+  /** All that its code has seen: with the code, this is its state. */
+  readonly memory: string[] = [];
+
+  constructor(
+    readonly serial: number,
+    readonly endsAt: number,
+  ) {
+    this.ended = new Promise((resolve) => {
+      this.end = resolve;
+    });
+  }
+}
+
+type Ending = "succeeded" | "failed" | "died" | "paused";
+
+export interface Violation {
+  readonly rule: string;
+  readonly detail: string;
+}
+
+export interface Outage {
+  readonly from: number;
+  readonly until: number;
+}
+
+export interface CallPoint {
+  readonly index: number;
+  readonly kind: CallKind;
+  readonly label: string;
+  readonly fingerprint: string;
+  readonly options: readonly Fault[];
+}
+
+export interface Telling {
+  readonly points: readonly CallPoint[];
+  readonly violations: readonly Violation[];
+  readonly outages: readonly Outage[];
+  readonly lines: readonly string[];
+  readonly pruned: boolean;
+  readonly mints: number;
+}
+
+export interface StoryOptions {
+  readonly configuration: Configuration;
+  readonly schedule: Schedule;
+  readonly scenario: "rotation" | "first-key";
+  /** Asked at each call after the last fault: whether this state was seen, so that the rest is known. */
+  readonly isKnown?: (fingerprint: string) => boolean;
+  /** @default the shipped steps */
+  readonly step?: typeof runStep;
+  /** @default the shipped life cycle */
+  readonly ensure?: typeof ensureInstance;
+}
+
+const never = new Promise<never>(() => {});
+
+/** Tells one story: the shipped code over the state machines, with the schedule's faults, until all is well or it isn't. */
+export class Story {
+  private readonly world: World;
+  private readonly lastFault: number;
+  private count = 0;
+  private serial = 0;
+  private readonly attempts: Attempt[] = [];
+  private late: { readonly at: number; readonly apply: () => unknown }[] = [];
+  private readonly points: CallPoint[] = [];
+  private readonly violations: Violation[] = [];
+  private readonly outages: Outage[] = [];
+  private readonly lines: string[] = [];
+  private outageFrom: number | undefined;
+  private prune: (() => void) | undefined;
+  private readonly leftCurrent = new Map<string, number>();
+  private lastCurrent: string | undefined;
+  private stopNames: string[] = [];
+
+  constructor(private readonly options: StoryOptions) {
+    this.world = new World(options.configuration, { provisioned: options.scenario === "rotation" });
+    this.lastFault = Math.max(-1, ...options.schedule.keys());
+  }
+
+  async tell(): Promise<Telling> {
+    const pruned = new Promise<true>((resolve) => {
+      this.prune = () => resolve(true);
+    });
+    const through = (this.options.scenario === "rotation" ? this.rotation() : this.firstKey()).then(
+      () => false as const,
+    );
+    const wasPruned = await Promise.race([through, pruned]);
+    if (!wasPruned) this.checkEnd();
+    return {
+      points: this.points,
+      violations: this.violations,
+      outages: this.outages,
+      lines: this.lines,
+      pruned: wasPruned,
+      mints: this.world.keys().length,
+    };
+  }
+
+  // The drivers: Secrets Manager with its retries, a watchdog, Terraform
+
+  private async rotation(): Promise<void> {
+    const { secretsManager, clock } = this.world;
+    this.world.requestRotation();
+    for (let cycles = 0; cycles < 200; ) {
+      const invocation = secretsManager.nextInvocation();
+      if (invocation) {
+        const ending = await this.run((deps) => this.invoke(deps, invocation));
+        if (ending === "succeeded") secretsManager.invocationSucceeded(invocation.id);
+        else secretsManager.invocationFailed(invocation.id);
+        this.look();
+        continue;
+      }
+      const pending = secretsManager.snapshot().pendingRotations[0];
+      if (pending && pending.notBefore > clock.now()) {
+        await this.advanceTo(pending.notBefore);
+        continue;
+      }
+      if (this.isSettled()) return;
+      cycles++;
+      await this.advanceTo(this.nextLookOfTheWatchdog());
+      if (this.needsRotation()) this.world.requestRotation();
+    }
+  }
+
+  /** What a watchdog sees from outside: an unfinished rotation, or a current key that is refused. */
+  private needsRotation(): boolean {
+    const { world } = this;
+    const current = world.versionWith("AWSCURRENT");
+    const pending = world.versionWith("AWSPENDING");
+    const key = world.keyUnder(current);
+    const isUnfinished = pending !== undefined && pending !== current;
+    return (
+      isUnfinished ||
+      current === world.baseVersionId ||
+      key === undefined ||
+      !world.controlPlane.isAccepted(key)
+    );
+  }
+
+  /** A refused refresh is asked again by the hour; where there is nothing to see, the time until a key dies is skipped. */
+  private nextLookOfTheWatchdog(): number {
+    const now = this.world.clock.now();
+    if (this.needsRotation())
+      return now + (this.stopNames.at(-1) === "mint-refused" ? WATCHDOG_SLOW : WATCHDOG);
+    const deaths = this.world
+      .keys()
+      .flatMap(({ diesAt }) => (diesAt !== null && diesAt > now ? [diesAt] : []));
+    const looks = Math.max(1, Math.ceil((Math.min(...deaths, now + WATCHDOG_SLOW * 25) - now) / WATCHDOG));
+    return now + looks * WATCHDOG;
+  }
+
+  private async firstKey(): Promise<void> {
+    for (let deploys = 0; deploys < 40; deploys++) {
+      const ending = await this.run((deps) => this.deploy(deps));
+      this.look();
+      if (ending === "succeeded" && this.isSettled()) return;
+      await this.advanceTo(this.world.clock.now() + 30 * SECOND);
+    }
+  }
+
+  private invoke(deps: RotationDeps, { event }: Invocation): Promise<void> {
+    return (this.options.step ?? runStep)(deps, {
+      step: event.Step,
+      secretArn: event.SecretId,
+      token: event.ClientRequestToken,
+      rotationToken: event.RotationToken,
+    });
+  }
+
+  private async deploy(deps: RotationDeps): Promise<void> {
+    const input: ProvisioningInput = {
+      id: "support",
+      environment: "dev",
+      secretArn: this.world.secretArn,
+      name: "dev-support",
+      description: "",
+      agentType: { id: "at_support" },
+      removal: "delete",
+      revision: 1,
+      digest: "-",
+    };
+    await (this.options.ensure ?? ensureInstance)(
+      { ...deps, apiKeySecretArn: this.world.operatorKeyArn, controlPlaneAuth: "api-key" },
+      input,
+    );
+  }
+
+  /** Runs an attempt until it ends, dies, or is paused: in the last two cases its caller sees a failure. */
+  private async run(work: (deps: RotationDeps) => Promise<void>): Promise<Ending> {
+    const attempt = new Attempt(++this.serial, this.world.clock.now() + ATTEMPT_LIFE);
+    this.attempts.push(attempt);
+    work(this.depsFor(attempt)).then(
+      () => this.finish(attempt, "succeeded"),
+      (error: unknown) => {
+        if (!(error instanceof Error)) throw error;
+        this.note(`attempt ${attempt.serial} stops: ${error.message.slice(0, 110)}`);
+        this.stopNames.push(error instanceof Stop ? error.state : error.name);
+        if (error instanceof TypeError || error instanceof ReferenceError)
+          this.violate("no crash of its own", String(error.stack));
+        this.finish(attempt, "failed");
+      },
+    );
+    return attempt.ended;
+  }
+
+  private finish(attempt: Attempt, ending: Ending): void {
+    attempt.isAlive = false;
+    attempt.end(ending);
+    attempt.resume?.();
+  }
+
+  // Calls
+
+  private depsFor(attempt: Attempt): RotationDeps {
+    const { world } = this;
+    const secrets = secretsManagerStore(
+      secretsManagerClient((operation, input) =>
+        this.call(
+          attempt,
+          operation === "DescribeSecret" || operation === "GetSecretValue" ? "secret-read" : "secret-write",
+          `${operation}${input.VersionStages ? `(${input.VersionStages})` : ""}`,
+          () => world.call(operation, input),
+        ),
+      ),
+    );
+    const intents = dynamoDbIntentStore(
+      dynamoDbClient((operation, input) =>
+        this.call(attempt, "intent-write", operation, () => world.intents.call(operation, input)),
+      ),
+      "intents",
+    );
+    let ids = 0;
+    return {
+      secrets,
+      intents,
+      connect: async () => {
+        const key = await secrets.readCurrent(world.operatorKeyArn);
+        if (key !== OPERATOR_KEY) throw new Stop("operator-key-missing");
+        return this.controlPlaneFor(attempt);
+      },
+      gracePeriodMs: world.configuration.configuredGraceHours * HOUR,
+      budget: { remainingMs: () => Math.max(0, attempt.endsAt - world.clock.now()) },
+      sleep: async (milliseconds) => {
+        await this.advanceTo(world.clock.now() + milliseconds, attempt);
+        if (world.clock.now() >= attempt.endsAt) return this.die(attempt);
+      },
+      newId: () => `attempt-${attempt.serial}-${++ids}`,
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+    };
+  }
+
+  private controlPlaneFor(attempt: Attempt): ControlPlane {
+    const { controlPlane, clock } = this.world;
+    const workspace = SAMPLE_WORKSPACE_ID;
+    const ask = <T>(kind: "control-read" | "control-write", label: string, apply: () => T) =>
+      this.call(attempt, kind, label, apply);
+    const view = (instance: ReturnType<typeof controlPlane.getInstance>) => ({
+      ...instance,
+      accountId: instance.accountId ?? "",
+      contactId: instance.contactId ?? "",
+    });
+    const issued = ({ instance, agentKey }: ReturnType<typeof controlPlane.refresh>) => ({
+      agentKey: new AgentKey(agentKey),
+      agentInstanceId: instance.id,
+    });
+    const find = (id: string) => controlPlane.allInstances().find((instance) => instance.id === id);
+    return {
+      now: () => clock.now(),
+      workspaceName: async () => "local",
+      findAgentTypeByName: async () => undefined,
+      findInstanceByName: (name) =>
+        ask("control-read", "list instances", () => {
+          const found = controlPlane.allInstances().find((instance) => instance.name === name);
+          return found && { ...view(found), description: undefined };
+        }),
+      getInstance: (id) =>
+        ask("control-read", "get instance", () => {
+          const found = find(id);
+          return found && view(found);
+        }),
+      createInstance: (fields, idempotencyKey) =>
+        ask("control-write", "create", () =>
+          issued(
+            controlPlane.createInstance(
+              workspace,
+              { ...fields, accountId: fields.accountId ?? null, contactId: fields.contactId ?? null },
+              idempotencyKey,
+            ),
+          ),
+        ),
+      updateInstance: (id, fields) =>
+        ask(
+          "control-write",
+          "update",
+          () => void controlPlane.updateInstance(workspace, id, fields as object),
+        ),
+      deleteInstance: (id) =>
+        ask("control-write", "delete", () => controlPlane.deleteInstance(workspace, id)),
+      refreshAgentKey: (id, idempotencyKey) =>
+        ask("control-write", "refresh", () => issued(controlPlane.refresh(workspace, id, idempotencyKey))),
+      checkAgentKey: (agentKey) =>
+        ask("control-read", `check ${agentKey.fingerprint.slice(0, 4)}`, () => {
+          const text = agentKey.reveal();
+          const owner = controlPlane.isAccepted(text) ? controlPlane.identify(text) : undefined;
+          return owner
+            ? { accepted: true as const, agentInstanceId: owner.id }
+            : { accepted: false as const };
+        }),
+    };
+  }
+
+  /** One call of a running attempt: the point at which anything may happen. */
+  private async call<T>(attempt: Attempt, kind: CallKind, label: string, apply: () => T): Promise<T> {
+    if (!attempt.isAlive || this.world.clock.now() >= attempt.endsAt) return this.die(attempt);
+    const index = await this.point(kind, label, attempt);
+    const fault = this.options.schedule.get(index);
+    const result = await this.perform(attempt, kind, fault, apply);
+    attempt.memory.push(`${label}=${JSON.stringify(result)}`);
+    this.look();
+    return result;
+  }
+
+  private async perform<T>(
+    attempt: Attempt,
+    kind: CallKind,
+    fault: Fault | undefined,
+    apply: () => T,
+  ): Promise<T> {
+    const { world } = this;
+    const take = (): T => this.apply(kind, apply);
+    switch (fault) {
+      case "refused":
+        throw this.failure(kind, "no");
+      case "failed":
+        await this.advanceTo(world.clock.now() + CALL_TIMEOUT, attempt);
+        throw this.failure(kind, "unknown");
+      case "lost":
+        this.attemptTo(take);
+        await this.advanceTo(world.clock.now() + CALL_TIMEOUT, attempt);
+        throw this.failure(kind, "unknown");
+      case "repeated":
+        this.attemptTo(take);
+        return take();
+      case "late-5":
+      case "late-59": {
+        const delay = fault === "late-5" ? 5 * SECOND : LATE_APPLICATION_MS - SECOND;
+        this.late.push({ at: world.clock.now() + delay, apply: take });
+        await this.advanceTo(world.clock.now() + (fault === "late-5" ? SECOND : CALL_TIMEOUT), attempt);
+        throw this.failure(kind, "unknown");
+      }
+      case "crash-before":
+        return this.die(attempt);
+      case "crash-after":
+        this.attemptTo(take);
+        this.look();
+        return this.die(attempt);
+      case "stale":
+        return this.staleRead(apply);
+      case "pause": {
+        const waking = new Promise<void>((resolve) => {
+          attempt.resume = resolve;
+        });
+        attempt.end("paused");
+        await waking;
+        if (!attempt.isAlive || world.clock.now() >= attempt.endsAt) return this.die(attempt);
+        return take();
+      }
+      case "click":
+        this.attemptTo(() =>
+          world.controlPlane.refresh(SAMPLE_WORKSPACE_ID, world.controlPlane.allInstances()[0]?.id ?? ""),
+        );
+        break;
+      case "outside-put":
+        this.putFromOutside();
+        break;
+      case "deploy":
+        await this.run((deps) => this.deploy(deps));
+        break;
+      case "grace-ends":
+        await this.advanceTo(world.clock.now() + world.configuration.graceHours * HOUR + MINUTE, attempt);
+        break;
+    }
+    if (fault !== undefined && world.clock.now() >= attempt.endsAt) return this.die(attempt);
+    return take();
+  }
+
+  private apply<T>(kind: CallKind, apply: () => T): T {
+    const { world } = this;
+    if (kind === "secret-write") {
+      world.beforeLastWrite = { snapshot: world.secretsManager.snapshot(), at: world.clock.now() };
+    }
+    try {
+      return apply();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new ControlPlaneError(
+        error.status === 404 ? "not-found" : "conflict",
+        String(error.status),
+        "no",
+      );
+    }
+  }
+
+  private attemptTo(action: () => unknown): void {
+    try {
+      action();
+    } catch {
+      // Refused: then there is nothing to lose.
+    }
+  }
+
+  private failure(kind: CallKind, applied: "no" | "unknown"): Error {
+    if (kind !== "control-read" && kind !== "control-write") return new Error("ServiceUnavailable");
+    return applied === "no"
+      ? new ControlPlaneError("rate-limited", "429", "no")
+      : new ControlPlaneError("unreachable", "no answer", "unknown");
+  }
+
+  private staleRead<T>(apply: () => T): T {
+    const { secretsManager, beforeLastWrite } = this.world;
+    if (!beforeLastWrite) return apply();
+    const present = secretsManager.snapshot();
+    secretsManager.restore(beforeLastWrite.snapshot);
+    try {
+      return apply();
+    } finally {
+      secretsManager.restore(present);
+    }
+  }
+
+  private putFromOutside(): void {
+    const { world } = this;
+    const value = world.secret().versions.find(({ labels }) => labels.includes("AWSCURRENT"))?.value;
+    if (!value) return;
+    world.call("PutSecretValue", { SecretId: world.secretArn, SecretString: value.data });
+  }
+
+  private die<T>(attempt: Attempt): Promise<T> {
+    attempt.isAlive = false;
+    attempt.end("died");
+    return never;
+  }
+
+  // Time
+
+  /** Moves the clock, with what falls due on the way; a paused attempt may wake just before its end. */
+  private async advanceTo(time: number, mover?: Attempt): Promise<void> {
+    for (;;) {
+      const sleeper = this.attempts.find(
+        (attempt) => attempt !== mover && attempt.isAlive && attempt.resume && attempt.endsAt <= time,
+      );
+      const due = this.late
+        .filter(({ at }) => at <= (sleeper ? sleeper.endsAt - SECOND : time))
+        .sort((a, b) => a.at - b.at)[0];
+      if (due) {
+        this.late = this.late.filter((item) => item !== due);
+        this.setTime(due.at);
+        this.attemptTo(due.apply);
+        this.note("a late call is applied");
+        this.look();
+        continue;
+      }
+      if (!sleeper) break;
+      this.setTime(sleeper.endsAt - SECOND);
+      const index = await this.point("time", "a paused attempt is about to end", mover);
+      if (this.options.schedule.get(index) !== "wake") this.finish(sleeper, "died");
+    }
+    this.setTime(time);
+    this.look();
+  }
+
+  private setTime(time: number): void {
+    if (time > this.world.clock.time) this.world.clock.time = time;
+  }
+
+  // Points and what is looked at
+
+  private async point(kind: CallKind, label: string, attempt: Attempt | undefined): Promise<number> {
+    const index = this.count++;
+    const sleeper = this.attempts.find((other) => other !== attempt && other.isAlive && other.resume);
+    const fault = this.options.schedule.get(index);
+    if (index > this.lastFault) {
+      const fingerprint = this.world.fingerprint(this.memory(attempt, label));
+      const stale = this.world.beforeLastWrite;
+      const canLag = stale !== undefined && this.world.clock.now() - stale.at <= READ_LAG_BOUND;
+      const own = FAULTS_OF[kind].filter((option) => option !== "stale" || canLag);
+      const outside = kind === "time" || this.options.scenario === "first-key" ? [] : OUTSIDE;
+      const options = [...(sleeper ? (["wake"] as const) : []), ...own, ...outside];
+      this.points.push({ index, kind, label, fingerprint, options });
+      if (this.options.isKnown?.(fingerprint)) {
+        this.prune?.();
+        return never;
+      }
+    }
+    this.note(`${label}${fault ? `  <-- ${fault}` : ""}`, attempt);
+    if (fault === "wake" && sleeper?.resume) {
+      const woken = sleeper.resume;
+      sleeper.resume = undefined;
+      const ended = new Promise<void>((resolve) => {
+        sleeper.end = () => resolve();
+      });
+      woken();
+      await ended;
+      this.look();
+    }
+    return index;
+  }
+
+  private memory(attempt: Attempt | undefined, label: string): string {
+    const alive = this.attempts.filter((one) => one.isAlive);
+    const late = this.late.map(({ at }) => at).join(",");
+    return `${attempt?.serial}|${label}|${late}|${alive.map((one) => `${one.serial}:${one.endsAt}:${one.resume ? "p" : ""}${one.memory.join(";")}`).join("|")}`;
+  }
+
+  private note(line: string, attempt?: Attempt): void {
+    const seconds = ((this.world.clock.now() - Date.UTC(2026, 0, 2)) / SECOND).toFixed(0);
+    this.lines.push(`${seconds.padStart(7)} s  ${attempt ? `attempt ${attempt.serial}: ` : ""}${line}`);
+  }
+
+  /** After every change: is the key under AWSCURRENT accepted, and what of the one that left it. */
+  private look(): void {
+    const { world } = this;
+    const now = world.clock.now();
+    const current = world.keyUnder(world.versionWith("AWSCURRENT"));
+    if (current !== this.lastCurrent) {
+      if (this.lastCurrent !== undefined) this.leftCurrent.set(this.lastCurrent, now);
+      this.lastCurrent = current;
+    }
+    const refused = current !== undefined && !world.controlPlane.isAccepted(current);
+    if (refused && this.outageFrom === undefined) {
+      const diesAt = world.keys().find(({ value }) => value === current)?.diesAt ?? now;
+      this.outageFrom = Math.min(diesAt, now);
+    } else if (!refused && this.outageFrom !== undefined) {
+      this.outages.push({ from: this.outageFrom, until: now });
+      this.outageFrom = undefined;
+    }
+  }
+
+  private isSettled(): boolean {
+    const { world } = this;
+    if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return false;
+    const current = world.versionWith("AWSCURRENT");
+    const pending = world.versionWith("AWSPENDING");
+    const key = world.keyUnder(current);
+    const newest = world.keys().at(-1)?.value;
+    return (
+      current !== undefined &&
+      current !== world.baseVersionId &&
+      (pending === undefined || pending === current) &&
+      key !== undefined &&
+      key === newest &&
+      world.controlPlane.isAccepted(key)
+    );
+  }
+
+  private checkEnd(): void {
+    if (this.outageFrom !== undefined) {
+      this.outages.push({ from: this.outageFrom, until: Number.POSITIVE_INFINITY });
+    }
+    if (!this.isSettled()) this.violate("converges once faults stop", this.stopNames.slice(-3).join(", "));
+    this.checkMints();
+  }
+
+  /** Every mint was decided, and every minted key is stored or accounted for. */
+  private checkMints(): void {
+    const { world } = this;
+    const foreign = [...this.options.schedule.values()].filter((fault) => fault === "click").length;
+    const provisioned = this.options.scenario === "rotation" ? 1 : 0;
+    const minted = world.keys().length - provisioned - foreign;
+    const decided = [...world.intents.items.values()].reduce((sum, item) => sum + Number(item.mint?.N), 0);
+    if (minted > decided) this.violate("no mint that nobody decided", `${minted} minted, ${decided} decided`);
+    const stored = new Set(world.secret().versions.map(({ id }) => world.keyUnder(id)));
+    const lost = world.keys().filter(({ value }) => !stored.has(value)).length - foreign;
+    const accounted =
+      decided - [...world.intents.items.values()].filter((item) => item.outcome?.S === "promoted").length;
+    if (lost > Math.max(accounted, 0))
+      this.violate("every key stored or accounted for", `${lost} lost, ${accounted} accounted`);
+  }
+
+  private violate(rule: string, detail: string): void {
+    this.violations.push({ rule, detail });
+  }
+}
+
+export type { ProvisioningError, Pruned };
