@@ -1,8 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { TerraformStack, Testing } from "cdktf";
-import type { AgentKeysSettings, Environment, FunctionBundles, PolicyStatement } from "../../constructs";
+import {
+  AgentKeys,
+  type AgentKeysSettings,
+  type Environment,
+  type FunctionBundles,
+  type PolicyStatement,
+} from "../../constructs";
 
 /** Bundles that do nothing, so that constructs are tested without the functions. */
 export const bundles: FunctionBundles = {
@@ -14,7 +21,13 @@ const outdir = mkdtempSync(path.join(tmpdir(), "valmi-agent-keys-test-"));
 afterAll(() => rmSync(outdir, { recursive: true, force: true }));
 
 export const app = () => Testing.app({ outdir });
-export const stack = () => new TerraformStack(app(), "stack");
+
+/** A stack of somebody's own. */
+export function stack(): TerraformStack {
+  const own = new TerraformStack(app(), "stack");
+  new AwsProvider(own, "aws", { region: "eu-central-1" });
+  return own;
+}
 
 /** The least that an environment has to say. */
 export const leastSettings: AgentKeysSettings = {
@@ -81,4 +94,14 @@ export class Synthesised {
     visit(address);
     return found;
   }
+}
+
+/** The agent keys of a stack of somebody's own; `use` is what else that stack does with them. */
+export function synthAgentKeys(
+  changes: Partial<AgentKeysSettings> = {},
+  use: (agentKeys: AgentKeys) => void = () => {},
+): Synthesised {
+  const own = stack();
+  use(new AgentKeys(own, "agent-keys", { ...leastSettings, ...changes, bundles }));
+  return new Synthesised(own);
 }
