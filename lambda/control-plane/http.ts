@@ -83,7 +83,7 @@ export function createHttp(options: HttpOptions): Http {
     if (response.ok || accept.includes(response.status)) {
       return { status: response.status, body: parseJson(text, response.ok, what), date };
     }
-    throw errorFor(response, text, what, clock);
+    throw errorFor(response, text, request, clock);
   }
 
   return async (request, accept = []) => {
@@ -152,9 +152,10 @@ function reasonOf(error: unknown): string {
   return typeof code === "string" ? code : error.name;
 }
 
-function errorFor(response: Response, text: string, what: string, clock: Clock): ControlPlaneError {
+function errorFor(response: Response, text: string, request: HttpRequest, clock: Clock): ControlPlaneError {
   const { status } = response;
-  const message = `${what}: ${status}${explain(status, text)}`;
+  const what = `${request.method} ${request.path}`;
+  const message = `${what}: ${status}${explain(status, text, request)}`;
   if (status >= 500) return new ControlPlaneError("unavailable", message, "unknown");
   if (status >= 300 && status < 400) {
     return new ControlPlaneError("unreadable", `${what}: ${status}, and redirects are refused`, "unknown");
@@ -196,9 +197,9 @@ function retryAfter(headers: Headers, clock: Clock): number | undefined {
 
 /**
  * The part of a 4xx's body that explains it: FastAPI's `detail` (a text, or a list of `{loc, msg}`), or the earlier
- * dialect's `error.message`. Anything shaped like a key is masked, whoever put it there.
+ * dialect's `error.message`. Keys are masked, whoever put them there.
  */
-function explain(status: number, text: string): string {
+function explain(status: number, text: string, request: HttpRequest): string {
   if (status >= 500) return "";
   let body: { detail?: unknown; error?: { message?: unknown } } | null;
   try {
@@ -212,9 +213,15 @@ function explain(status: number, text: string): string {
     : typeof detail === "string"
       ? detail
       : "";
-  return words === "" ? "" : `, ${maskKeys(words).slice(0, 300)}`;
+  return words === "" ? "" : `, ${maskKeys(words, request).slice(0, 300)}`;
 }
 
-function maskKeys(text: string): string {
-  return text.replace(/\b(?:agent|token|sk)_[A-Za-z0-9_-]{6,}/g, "[masked]");
+/** What has the shape of a key; the API's own field names, such as `agent_type_id`, begin like one. */
+const KEY_SHAPE =
+  /(?<![A-Za-z0-9])(?:(?:token|sk)_|agent_(?!(?:type|instance)(?:s|_id)?\b|secret\b))[A-Za-z0-9_-]{6,}/g;
+
+/** Masks whatever the request's headers sent, and anything else that has the shape of a key. */
+function maskKeys(text: string, { headers = {} }: HttpRequest): string {
+  const sent = Object.values(headers).map((value) => value.replace(/^Bearer /, ""));
+  return sent.reduce((words, key) => words.replaceAll(key, "[masked]"), text).replace(KEY_SHAPE, "[masked]");
 }
