@@ -63,7 +63,7 @@ test("addresses are pinned", () => {
     of("production")
       .addresses()
       .filter((address) => address.startsWith("aws_kms")),
-  ).toEqual(["aws_kms_alias.X"]);
+  ).toEqual(["aws_kms_alias.agent-keys_key_alias_34643A33", "aws_kms_key.agent-keys_key_95DAAC6C"]);
 });
 
 test("function names are pinned: with another one, every agent instance is deleted and made anew", () => {

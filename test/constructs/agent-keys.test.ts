@@ -1,6 +1,6 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { AgentKeys, type AgentKeysSettings, InvalidEnvironmentsError } from "../../constructs";
-import { leastSettings, type Synthesised, stack, synthAgentKeys } from "../helpers/synth";
+import { bundles, leastSettings, type Synthesised, stack, synthAgentKeys } from "../helpers/synth";
 
 const two: Partial<AgentKeysSettings> = {
   agentInstances: [
@@ -147,10 +147,9 @@ describe("in somebody's own stack", () => {
       id: `a-${n}`,
       agentType: { id: "at_1" },
     }));
-    synthAgentKeys({ agentInstances }, ({ node }) => {
-      expect(node.metadata).toMatchObject([
-        { type: "@cdktf/warn", data: expect.stringMatching(/at most 1000 in one stack/) },
-      ]);
-    });
+    const { node } = new AgentKeys(stack(), "agent-keys", { ...leastSettings, agentInstances, bundles });
+    expect(node.metadata).toMatchObject([
+      { type: "@cdktf/warn", data: expect.stringMatching(/at most 1000 in one stack/) },
+    ]);
   });
 });
