@@ -21,7 +21,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     return value;
   };
   return {
-    controlPlaneUrl: readUrl(FUNCTION_ENV.controlPlaneUrl, required(FUNCTION_ENV.controlPlaneUrl)),
+    controlPlaneUrl: readControlPlaneUrl(
+      FUNCTION_ENV.controlPlaneUrl,
+      required(FUNCTION_ENV.controlPlaneUrl),
+    ),
     controlPlaneAuth: readAuth(FUNCTION_ENV.controlPlaneAuth, required(FUNCTION_ENV.controlPlaneAuth)),
     apiKeySecretArn: required(FUNCTION_ENV.apiKeySecretArn),
     gracePeriodMs:
@@ -30,7 +33,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   };
 }
 
-function readUrl(name: string, value: string): string {
+/** Gives the URL without a trailing slash. Throws a `SettingsError` in which `name` says where it came from. */
+export function readControlPlaneUrl(name: string, value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isLoopback = url !== undefined && ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
   if (url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback))
@@ -44,7 +48,6 @@ function readAuth(name: string, value: string): ControlPlaneAuth {
 }
 
 function readHours(name: string, value: string): number {
-  const hours = Number(value);
-  if (Number.isFinite(hours) && hours >= 0) return hours;
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value);
   throw new SettingsError(`${name}: must be a number of hours, 0 or more, got ${value}`);
 }

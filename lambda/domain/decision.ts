@@ -158,7 +158,7 @@ export function decideStanding(facts: {
     if (intent.outcome !== "dead" && now < liveAt)
       return { course: "stop", state: "key-not-live-yet", until: liveAt };
     return intent.versionId === versionId
-      ? { course: "drop-pending" }
+      ? { course: "drop-pending", state: "pending-key-dead" }
       : { course: "mint-again", because: "dead" };
   }
   const settledAt = intent.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;

@@ -116,7 +116,8 @@ export interface StoryOptions {
   readonly ensure?: typeof ensureInstance;
 }
 
-const never = new Promise<never>(() => {});
+/** A call that never returns, for an attempt that is no more. A new one each time: a shared one would hold on to all. */
+const forever = () => new Promise<never>(() => {});
 
 /** Tells one story: the shipped code over the state machines, with the schedule's faults, until all is well or it isn't. */
 export class Story {
@@ -502,7 +503,7 @@ export class Story {
   private die<T>(attempt: Attempt): Promise<T> {
     attempt.isAlive = false;
     attempt.end("died");
-    return never;
+    return forever();
   }
 
   // Time
@@ -553,7 +554,7 @@ export class Story {
       this.points.push({ index, kind, label, fingerprint, options });
       if (this.options.isKnown?.(fingerprint)) {
         this.prune?.();
-        return never;
+        return forever();
       }
     }
     this.note(`${label}${fault ? `  <-- ${fault}` : ""}`, attempt);
@@ -645,5 +646,3 @@ export class Story {
     this.violations.push({ rule, detail });
   }
 }
-
-export type { ProvisioningError, Pruned };

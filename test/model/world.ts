@@ -155,6 +155,12 @@ export class World {
     }
   }
 
+  /** When the key under a version was issued; 0 where that cannot be read. */
+  issuedAt(versionId: string): number {
+    const value = this.secret().versions.find(({ id }) => id === versionId)?.value;
+    return value ? Date.parse((JSON.parse(value.data) as { issuedAt: string }).issuedAt) : 0;
+  }
+
   /** All keys that the Control Plane ever issued, oldest first. */
   keys() {
     return this.controlPlane.allInstances().flatMap(({ keys }) => keys);
