@@ -32,7 +32,14 @@ export function adoptingInput(
   adopt: NonNullable<ProvisioningInput["adopt"]>,
   overrides: Partial<ProvisioningInput> = {},
 ): ProvisioningInput {
-  const { name: _, description: __, agentType: ___, accountId: ____, contactId: _____, ...rest } = provisioningInput();
+  const {
+    name: _,
+    description: __,
+    agentType: ___,
+    accountId: ____,
+    contactId: _____,
+    ...rest
+  } = provisioningInput();
   return { ...rest, adopt, ...overrides };
 }
 

@@ -40,7 +40,8 @@ export class InMemoryTable {
     const key = this.keyOf(input.Item ?? input.Key ?? {});
     const present = this.items.get(key);
     const holds = input.ConditionExpression === undefined || expressions.holds(present);
-    const written = operation === "PutItem" ? (input.Item ?? {}) : expressions.update(present ?? input.Key ?? {});
+    const written =
+      operation === "PutItem" ? (input.Item ?? {}) : expressions.update(present ?? input.Key ?? {});
     expressions.refuseUnused();
     if (!holds) {
       throw new AwsRefusal("ConditionalCheckFailedException", "The conditional request failed", 400, {
@@ -56,7 +57,10 @@ export class InMemoryTable {
       .map((name) => {
         const text = item[name]?.S;
         if (typeof text !== "string" || text === "") {
-          throw new AwsRefusal("ValidationException", `One of the required keys was not given a value: ${name}`);
+          throw new AwsRefusal(
+            "ValidationException",
+            `One of the required keys was not given a value: ${name}`,
+          );
         }
         return text;
       })
@@ -71,13 +75,17 @@ class Expressions {
   constructor(private readonly input: WriteInput) {}
 
   holds(item: Item | undefined): boolean {
-    return (this.input.ConditionExpression ?? "").split(" AND ").every((term) => {
+    const terms = (this.input.ConditionExpression ?? "").split(" AND ").map((term) => {
       const absent = /^attribute_not_exists\((\S+)\)$/.exec(term);
-      if (absent) return item?.[this.nameOf(absent[1] ?? "")] === undefined;
+      if (absent) {
+        const attribute = this.nameOf(absent[1] ?? "");
+        return item?.[attribute] === undefined;
+      }
       const [, name, value] = /^(\S+) = (:\w+)$/.exec(term) ?? refuse(`Invalid ConditionExpression: ${term}`);
-      const expected = JSON.stringify(this.valueOf(value ?? ""));
-      return JSON.stringify(item?.[this.nameOf(name ?? "")]) === expected;
+      const attribute = this.nameOf(name ?? "");
+      return JSON.stringify(this.valueOf(value ?? "")) === JSON.stringify(item?.[attribute]);
     });
+    return terms.every(Boolean);
   }
 
   update(item: Item): Item {
@@ -96,14 +104,19 @@ class Expressions {
 
   refuseUnused(): void {
     const { ExpressionAttributeNames = {}, ExpressionAttributeValues = {} } = this.input;
-    for (const placeholder of [...Object.keys(ExpressionAttributeNames), ...Object.keys(ExpressionAttributeValues)]) {
+    for (const placeholder of [
+      ...Object.keys(ExpressionAttributeNames),
+      ...Object.keys(ExpressionAttributeValues),
+    ]) {
       if (!this.used.has(placeholder)) refuse(`Value unused in expressions: ${placeholder}`);
     }
   }
 
   private nameOf(name: string): string {
     if (!name.startsWith("#")) {
-      return RESERVED_WORDS.includes(name.toUpperCase()) ? refuse(`Attribute name is a reserved keyword: ${name}`) : name;
+      return RESERVED_WORDS.includes(name.toUpperCase())
+        ? refuse(`Attribute name is a reserved keyword: ${name}`)
+        : name;
     }
     this.used.add(name);
     return this.input.ExpressionAttributeNames?.[name] ?? refuse(`Name not defined: ${name}`);

@@ -1,6 +1,6 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { type Hono } from "hono";
+import type { Hono } from "hono";
 import { INTENT_TABLE_KEYS, SECRET_TAGS } from "../../lambda/contract";
 import { createControlPlane } from "../../lambda/control-plane/client";
 import { ControlPlaneApiKey } from "../../lambda/domain/credential";
@@ -62,7 +62,10 @@ export class LocalWorld {
   readonly controlPlaneCalls: string[] = [];
   readonly logged: LogEntry[] = [];
   private readonly api: Hono;
-  private readonly faults: { readonly route: string; readonly fault: ControlPlaneFault | (() => Promise<unknown>) }[] = [];
+  private readonly faults: {
+    readonly route: string;
+    readonly fault: ControlPlaneFault | (() => Promise<unknown>);
+  }[] = [];
   private readonly gracePeriodMs: number;
   private ids = 0;
 
@@ -175,7 +178,9 @@ export class LocalWorld {
 
   /** Staging labels by version id. */
   get stages(): Record<string, readonly string[]> {
-    const { VersionIdsToStages } = this.secretsManager.call("DescribeSecret", { SecretId: this.secretArn }) as {
+    const { VersionIdsToStages } = this.secretsManager.call("DescribeSecret", {
+      SecretId: this.secretArn,
+    }) as {
       VersionIdsToStages?: Record<string, string[]>;
     };
     return VersionIdsToStages ?? {};
