@@ -1,10 +1,10 @@
-import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { ResourceNotFoundException, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type ControlPlaneAuth, SECRET_TAGS } from "../lambda/contract";
 import { AgentKey, ControlPlaneApiKey } from "../lambda/domain/credential";
 import { composeRecord, serialiseRecord } from "../lambda/domain/secret-value";
 import { NO_VERSION } from "../lambda/mint/intent-store";
 import { fixedVersionId } from "../lambda/provisioning/lifecycle";
-import { secretsManagerStore, versionWith } from "../lambda/secrets/secret-store";
+import { type SecretStore, secretsManagerStore, versionWith } from "../lambda/secrets/secret-store";
 import { controlPlaneFor } from "./control-plane";
 
 export interface AdoptRequest {
@@ -26,7 +26,7 @@ export async function adoptAgentKey(
 ): Promise<{ readonly agentInstanceId: string; readonly fingerprint: string }> {
   const agentKey = new AgentKey(request.text);
   const store = secretsManagerStore(client);
-  const { arn, tags, versionStages } = await store.describe(request.secretName);
+  const { arn, tags, versionStages } = await describe(store, request.secretName);
   const expectedId = tags[SECRET_TAGS.adoptedInstanceId];
   const url = tags[SECRET_TAGS.controlPlaneUrl];
   if (expectedId === undefined || url === undefined) {
@@ -37,8 +37,9 @@ export async function adoptAgentKey(
   if (versionWith("AWSCURRENT", versionStages) !== undefined) {
     throw new Error(`--secret: '${request.secretName}' holds a key already; nothing was changed`);
   }
-  const apiKey = new ControlPlaneApiKey(((await store.readCurrent(request.apiKeySecret)) ?? "").trim());
-  const controlPlane = controlPlaneFor({ url, auth: request.auth, apiKey });
+  const apiKey = await readApiKey(store, request.apiKeySecret);
+  const urlFrom = `tag ${SECRET_TAGS.controlPlaneUrl}`;
+  const controlPlane = controlPlaneFor({ url, urlFrom, auth: request.auth, apiKey });
   const instance = await controlPlane.getInstance(expectedId);
   if (!instance)
     throw new Error(`the Control Plane has no instance ${expectedId}, which the secret's tag names`);
@@ -57,4 +58,23 @@ export async function adoptAgentKey(
     value: serialiseRecord(composeRecord({ agentKey, issuedAt: controlPlane.now() }, instance, tags)),
   });
   return { agentInstanceId: expectedId, fingerprint: agentKey.fingerprint };
+}
+
+async function describe(store: SecretStore, secretName: string) {
+  try {
+    return await store.describe(secretName);
+  } catch (error) {
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+    throw new Error(
+      `--secret: there is no secret '${secretName}' in this account and region; deploy first, which makes it`,
+    );
+  }
+}
+
+async function readApiKey(store: SecretStore, secretId: string): Promise<ControlPlaneApiKey> {
+  const text = ((await store.readCurrent(secretId)) ?? "").trim();
+  if (text !== "") return new ControlPlaneApiKey(text);
+  throw new Error(
+    `--api-key-secret: '${secretId}' holds no API key; store one: valmi-agent-keys operator-key set`,
+  );
 }

@@ -25,7 +25,8 @@ export async function setOperatorKey(
   request: OperatorKeyRequest,
 ): Promise<{ readonly created: boolean; readonly fingerprint: string; readonly workspaceName: string }> {
   const apiKey = new ControlPlaneApiKey(request.text);
-  const controlPlane = controlPlaneFor({ url: request.controlPlaneUrl, auth: request.auth, apiKey });
+  const { controlPlaneUrl: url, auth } = request;
+  const controlPlane = controlPlaneFor({ url, urlFrom: "--control-plane", auth, apiKey });
   const workspaceName = await controlPlane.workspaceName();
   const created = await store(client, request.secretName, apiKey);
   return { created, fingerprint: apiKey.fingerprint, workspaceName };
