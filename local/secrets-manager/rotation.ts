@@ -1,4 +1,12 @@
-import type { PendingRotation, RotationRules, RotationSettings, Secret, SecretValue, Step } from "./model";
+import type {
+  PendingRotation,
+  RotationRules,
+  RotationSettings,
+  RotationWindow,
+  Secret,
+  SecretValue,
+  Step,
+} from "./model";
 import { STEPS } from "./model";
 import { daysUntil, lastInstant, nextWindow, windowAfterMissed } from "./schedule";
 import type { Store } from "./store";
@@ -87,31 +95,47 @@ export function abandon(store: Store, secret: Secret, token: string): void {
   store.reportRotation("RotationAbandoned", secret.arn, token);
 }
 
-/** The scheduler: starts what a window has opened for, and moves on from windows that are over. */
+/** The scheduler: moves on from windows that are over, and starts what a window has opened for. */
 export function tick(store: Store): void {
-  for (const secret of store.dueSecrets()) {
+  const now = store.clock.now();
+  for (const due of store.takeDue()) {
+    const secret = leaveClosedWindow(store, due, now);
     const { rotation } = secret;
-    if (!rotation?.window) continue;
-    const now = store.clock.now();
-    if (now >= rotation.window.closesAt) {
-      const span = windowAfterMissed(rotation.rules, rotation.window.opensAt, now);
-      store.save({ ...secret, rotation: { ...rotation, window: span && { ...span, used: false } } });
-    } else {
-      const settings = { ...rotation, window: { ...rotation.window, used: true } };
-      rotateOnSchedule(store, store.save({ ...secret, rotation: settings }), settings);
+    if (rotation?.window && !rotation.window.used && store.startOf(rotation.window) <= now) {
+      rotateInWindow(store, secret, rotation, rotation.window);
     }
   }
 }
 
-function rotateOnSchedule(store: Store, secret: Secret, settings: RotationSettings): void {
-  if (store.rotations.has(secret.name)) return;
-  if (unfinished(secret.versions)) {
-    reattempt(store, secret);
+function leaveClosedWindow(store: Store, secret: Secret, now: number): Secret {
+  const { rotation } = secret;
+  if (!rotation?.window || now < rotation.window.closesAt) return secret;
+  const span = windowAfterMissed(rotation.rules, rotation.window.opensAt, now);
+  return store.save({ ...secret, rotation: { ...rotation, window: span && { ...span, used: false } } });
+}
+
+function rotateInWindow(
+  store: Store,
+  secret: Secret,
+  settings: RotationSettings,
+  window: RotationWindow,
+): void {
+  const live = store.rotations.get(secret.name);
+  if (live?.kind === "test") {
+    // It is over in a moment: the secret stays due.
+    store.save(secret);
     return;
   }
-  const token = store.uuid();
-  const registered = registerPending(store, secret, token, null);
-  startRotation(store, registered, settings.functionArn, "rotation", token, retryUntil(store, settings));
+  const used = store.save({ ...secret, rotation: { ...settings, window: { ...window, used: true } } });
+  if (live) {
+    store.rotations.set(secret.name, { ...live, retryUntil: Math.max(live.retryUntil, window.closesAt) });
+  } else if (unfinished(used.versions)) {
+    reattempt(store, used);
+  } else {
+    const token = store.uuid();
+    const registered = registerPending(store, used, token, null);
+    startRotation(store, registered, settings.functionArn, "rotation", token, retryUntil(store, settings));
+  }
 }
 
 /** Hands out the next step that is due, of a secret none of whose steps is running; `null` if there is none. */

@@ -11,11 +11,10 @@ import type { StateOptions } from "./model";
 import { RotationDriver, type RotationDriverOptions, type RotationFunctions } from "./rotation-driver";
 import { SecretsManagerState } from "./state";
 
-const HOUR_MS = 60 * 60 * 1_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 const TARGET = /^secretsmanager\.(\w+)$/;
 
-/** A clock that can be moved over HTTP. Others answer 409 to `POST /_local/clock`. */
+/** A clock that can be moved over HTTP; `POST /_local/clock` refuses any other. */
 interface MovableClock extends Clock {
   advanceBy(milliseconds: number): void;
 }
@@ -38,8 +37,8 @@ export interface SecretsManager {
   /** Waits until no rotation step is due or running. */
   settle(): Promise<void>;
   /**
-   * Moves the clock, by at most an hour at once and waiting for the rotations that fall due, so that no rotation
-   * window is jumped over. Only with a clock that can be moved.
+   * Moves the clock, stopping wherever a rotation falls due until it has run, so that no rotation window is jumped
+   * over. Only with a clock that can be moved.
    */
   advanceBy(milliseconds: number): Promise<void>;
   /** Ends rotations and connections, and frees the port. */
@@ -134,11 +133,16 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
 
   async function advanceBy(milliseconds: number): Promise<void> {
     const movable = clock as Partial<MovableClock>;
+    // The schedule as it stands now says where to stop.
+    await driver.settle();
     if (movable.advanceBy === undefined) throw new TypeError("this clock can't be moved");
+    if (!(milliseconds >= 0)) throw new RangeError(`\`advanceMs\` must be 0 or more, got: ${milliseconds}`);
     let left = milliseconds;
     do {
-      movable.advanceBy(Math.min(left, HOUR_MS));
-      left -= HOUR_MS;
+      const untilDue = Math.ceil(state.nextDueAt() - clock.now());
+      const step = untilDue > 0 ? Math.min(left, untilDue) : left;
+      movable.advanceBy(step);
+      left -= step;
       await driver.settle();
     } while (left > 0);
   }

@@ -77,6 +77,14 @@ export class SecretsManagerState {
     tick(this.store);
   }
 
+  /**
+   * Until when time may pass without a need for `tick` and `nextInvocation`, in milliseconds since the epoch; infinite
+   * where nothing is scheduled.
+   */
+  nextDueAt(): number {
+    return this.store.nextDueAt();
+  }
+
   /** The next step to invoke, from then on running; `null` if none is due. At most one step of a secret runs. */
   nextInvocation(): Invocation | null {
     return nextInvocation(this.store);

@@ -4,6 +4,7 @@ import { labelUpdated, type RotationEventName, rotationEvent } from "./events";
 import { type IdSource, randomIds } from "./ids";
 import {
   type PendingRotation,
+  type RotationWindow,
   type Secret,
   type ServiceEvent,
   type Snapshot,
@@ -92,24 +93,36 @@ export class Store {
     return secret;
   }
 
-  /** The secrets whose rotation window opens or closes about now. Quick where there is none, since it is asked often. */
-  dueSecrets(): Secret[] {
+  /**
+   * The secrets whose rotation window opens or closes about now. Each is handed out once, and again after it was saved.
+   * Quick where there is none, since it is asked often.
+   */
+  takeDue(): Secret[] {
     const now = this.clock.now();
     if (now < this.schedulerDueAt) return [];
-    const secrets = this.all();
-    this.schedulerDueAt = Math.min(
-      ...secrets.map((secret) => this.dueAt(secret)).filter((at) => at > now),
-      Infinity,
-    );
-    return secrets.filter((secret) => this.dueAt(secret) <= now);
+    const dueAts = this.all().map((secret) => ({ secret, at: this.dueAt(secret) }));
+    const due = dueAts.filter(({ at }) => at <= now);
+    const later = dueAts.filter(({ at }) => at > now);
+    this.schedulerDueAt = Math.min(Number.POSITIVE_INFINITY, ...later.map(({ at }) => at));
+    return due.map(({ secret }) => secret);
+  }
+
+  /** Nothing is due before this instant: neither a window nor a waiting step. Infinite where nothing ever is. */
+  nextDueAt(): number {
+    const waiting = [...this.rotations.values()].filter(({ running }) => !running);
+    return Math.min(this.schedulerDueAt, ...waiting.map(({ notBefore }) => notBefore));
   }
 
   /** When the scheduler has to look at the secret: its window is to be used, or is over. */
   private dueAt({ rotation, deletionAt }: Secret): number {
     if (!rotation?.enabled || rotation.window === null || deletionAt !== null)
       return Number.POSITIVE_INFINITY;
-    const { opensAt, closesAt, used } = rotation.window;
-    return used ? closesAt : opensAt + this.undocumented.windowFraction * (closesAt - opensAt);
+    return rotation.window.used ? rotation.window.closesAt : this.startOf(rotation.window);
+  }
+
+  /** When a scheduled rotation starts. */
+  startOf({ opensAt, closesAt }: RotationWindow): number {
+    return opensAt + this.undocumented.windowFraction * (closesAt - opensAt);
   }
 
   /** Saves new labels and reports those that moved, except AWSPENDING and AWSPREVIOUS, as AWS does. */
