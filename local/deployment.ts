@@ -38,6 +38,12 @@ export interface StateResource {
   readonly tainted: boolean;
 }
 
+export interface SynthesisedResource {
+  readonly address: string;
+  /** Such as `dev/agent-keys/instances/support/secret/secret`. */
+  readonly constructPath: string;
+}
+
 /** Numbers of resources. */
 export interface Applied {
   readonly added: number;
@@ -96,7 +102,7 @@ export class Deployment {
     const { code, logFile } = await this.cdktf("deploy", "--auto-approve");
     const state = await this.resources();
     const complete = new Set(state.filter(({ tainted }) => !tainted).map(({ address }) => address));
-    const missing = (await this.synthesised()).filter((address) => !complete.has(address));
+    const missing = (await this.synthesised()).filter(({ address }) => !complete.has(address));
     const applied = appliedCounts(await readFile(logFile, "utf8"));
     if (code !== 0 || missing.length > 0 || applied === undefined) {
       const judgement = `Terraform was cut off, ${missing.length} resources are missing or tainted`;
@@ -156,11 +162,14 @@ export class Deployment {
     });
   }
 
-  /** Addresses of the managed resources that the last synth wrote. */
-  async synthesised(): Promise<string[]> {
+  /** The managed resources that the last synth wrote. */
+  async synthesised(): Promise<SynthesisedResource[]> {
     const { resource = {} } = await this.synthesisedStack();
     return Object.entries(resource).flatMap(([type, byName]) =>
-      Object.keys(byName).map((name) => `${type}.${name}`),
+      Object.entries(byName).map(([name, body]) => ({
+        address: `${type}.${name}`,
+        constructPath: body["//"]?.metadata?.path ?? "",
+      })),
     );
   }
 
@@ -273,10 +282,14 @@ export class Deployment {
 }
 
 interface SynthesisedStack {
-  readonly resource?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly resource?: Readonly<Record<string, Readonly<Record<string, SynthesisedBody>>>>;
   readonly terraform?: {
     readonly backend?: { readonly local?: { readonly path?: string } };
   };
+}
+
+interface SynthesisedBody {
+  readonly "//"?: { readonly metadata?: { readonly path?: string } };
 }
 
 /** The managed resources in a state file's text. */

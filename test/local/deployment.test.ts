@@ -96,12 +96,19 @@ describe("a deployment", () => {
     writeFileSync(
       join(stack, "cdk.tf.json"),
       JSON.stringify({
-        resource: { aws_iam_role: { a: {}, b: {} }, aws_kms_key: { c: {} } },
+        resource: {
+          aws_iam_role: { a: { "//": { metadata: { path: "dev/role/a" } } }, b: {} },
+          aws_kms_key: { c: {} },
+        },
         terraform: { backend: { local: { path: state } } },
       }),
     );
 
-    expect(await deployment.synthesised()).toEqual(["aws_iam_role.a", "aws_iam_role.b", "aws_kms_key.c"]);
+    expect(await deployment.synthesised()).toEqual([
+      { address: "aws_iam_role.a", constructPath: "dev/role/a" },
+      { address: "aws_iam_role.b", constructPath: "" },
+      { address: "aws_kms_key.c", constructPath: "" },
+    ]);
     expect(await deployment.resources()).toEqual([]);
 
     const resource = { mode: "managed", type: "aws_kms_key", name: "c", instances: [{}] };

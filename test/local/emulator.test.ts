@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ownEmulator, startEmulator, withoutAws } from "../../local/emulator";
+import { ownEmulator, QUIET_SDK, startEmulator, withoutAws } from "../../local/emulator";
 import { isRunning, waitForEnd } from "../../local/processes";
 import { PrerequisiteError } from "../../local/toolchain/prerequisite-error";
 import { removeFolders, temporaryFolder, writeProgram } from "./programs";
@@ -49,6 +49,7 @@ it("gives the functions the local endpoints, fake credentials and nothing of the
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
+    ...QUIET_SDK,
   });
   expect(env).toMatchObject({
     BIND_HOST: "127.0.0.1",
@@ -154,5 +155,6 @@ it("passes on everything but settings of AWS", () => {
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
+    ...QUIET_SDK,
   });
 });

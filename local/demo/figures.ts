@@ -1,0 +1,72 @@
+import { FUNCTIONS_APP_ID, type LocalRun } from "../local-run";
+
+/** Numbers of calls by operation. */
+export type Calls = Readonly<Record<string, number>>;
+
+/** What the functions asked of each service. */
+export interface ServiceCalls {
+  readonly secretsManager: Calls;
+  /** Undefined where the emulator is the user's own, since nobody counts there. */
+  readonly dynamoDb: Calls | undefined;
+  /** All requests: to be taken only while nobody but the functions calls. */
+  readonly controlPlane: Calls;
+}
+
+export type CountedRun = Pick<LocalRun, "secretsManager" | "controlPlane" | "dynamoDb">;
+
+/** How many calls the functions make while `work` runs, as the local servers count them. */
+export async function countCalls(run: CountedRun, work: () => Promise<unknown>): Promise<ServiceCalls> {
+  const before = callsSoFar(run);
+  await work();
+  const after = callsSoFar(run);
+  return {
+    secretsManager: difference(after.secretsManager, before.secretsManager),
+    dynamoDb: after.dynamoDb && difference(after.dynamoDb, before.dynamoDb ?? {}),
+    controlPlane: difference(after.controlPlane, before.controlPlane),
+  };
+}
+
+/** What is left of `calls` per instance once each instance's share of something else that ran meanwhile is taken off. */
+export function perInstance(calls: ServiceCalls, other: ServiceCalls, instances: number): ServiceCalls {
+  const share = (all: Calls, others: Calls): Calls =>
+    nonZero(
+      Object.keys(all).map((name) => [
+        name,
+        ((all[name] ?? 0) - (others[name] ?? 0) * instances) / instances,
+      ]),
+    );
+  return {
+    secretsManager: share(calls.secretsManager, other.secretsManager),
+    dynamoDb: calls.dynamoDb && share(calls.dynamoDb, other.dynamoDb ?? {}),
+    controlPlane: share(calls.controlPlane, other.controlPlane),
+  };
+}
+
+export function total(calls: Calls): number {
+  return Object.values(calls).reduce((sum, count) => sum + count, 0);
+}
+
+function callsSoFar({ secretsManager, controlPlane, dynamoDb }: CountedRun): ServiceCalls {
+  // The functions' logging library adds something of its own to the name that they go by.
+  const callers = Object.entries(secretsManager.calls.byCaller).filter(([caller]) =>
+    caller.startsWith(FUNCTIONS_APP_ID),
+  );
+  const ofFunctions: Record<string, number> = {};
+  for (const [, operations] of callers) {
+    for (const [name, count] of Object.entries(operations))
+      ofFunctions[name] = (ofFunctions[name] ?? 0) + count;
+  }
+  return {
+    secretsManager: ofFunctions,
+    dynamoDb: dynamoDb && { ...dynamoDb.calls },
+    controlPlane: { ...controlPlane.calls },
+  };
+}
+
+function difference(after: Calls, before: Calls): Calls {
+  return nonZero(Object.keys(after).map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)]));
+}
+
+function nonZero(entries: [string, number][]): Calls {
+  return Object.fromEntries(entries.filter(([, count]) => count !== 0));
+}
