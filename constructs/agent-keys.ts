@@ -19,6 +19,7 @@ import { EnvironmentKey } from "./environment-key";
 import { IntentTable } from "./intent-table";
 import { type AwsLocation, functionArn, functionName } from "./names";
 import { NodeFunction } from "./node-function";
+import { RemovalGuard } from "./removal-guard";
 
 /** Long enough for every retry that a function allows itself, and far from Lambda's limit, so that attempts don't pile up. */
 const FUNCTION_TIMEOUT_SECONDS = 180;
@@ -119,6 +120,9 @@ export class AgentKeys extends Construct {
 
     // Whatever is not reached through the functions: an interrupted deploy shall leave these first, and a removal last.
     const environmentResources: ITerraformDependable[] = [permission, ...(key ? [key.alias] : [])];
+    if (settings.removal === "protect") {
+      new RemovalGuard(this, "removal-guard", { settings, agentInstances: given.agentInstances });
+    }
     const instances = new Construct(this, "instances");
     this.agentKeys = new Map(
       given.agentInstances.map((instance) => [

@@ -27,8 +27,7 @@ export interface AgentKeysSettings {
   /**
    * What happens to an agent instance and its secret, together, when it is taken out of the configuration.
    *
-   * - `protect`: refused. `cdktf destroy` and replacements are refused in the plan; removing an instance is refused by
-   *   the provisioning function, after which rotation stays off until the instance is put back and deployed.
+   * - `protect`: refused, in the plan already, as are `cdktf destroy` and replacements.
    * - `deactivate`: the instance becomes inactive, the secret can be restored for `recoveryWindowDays`.
    * - `delete`: the instance is deleted, and the secret with it.
    *

@@ -25,8 +25,14 @@ export function keyAlias({ namePrefix, name }: Environment): string {
   return `alias/${namePrefix}-${name}-agent-keys`;
 }
 
-export function agentKeySecretName({ namePrefix, name }: Environment, id: string): string {
-  return `${namePrefix}/${name}/${id}/agent-key`;
+/** What the names of an environment's agent key secrets begin and end with, around the id. */
+export function agentKeySecretNameParts({ namePrefix, name }: Environment): { start: string; end: string } {
+  return { start: `${namePrefix}/${name}/`, end: "/agent-key" };
+}
+
+export function agentKeySecretName(environment: Environment, id: string): string {
+  const { start, end } = agentKeySecretNameParts(environment);
+  return `${start}${id}${end}`;
 }
 
 /** Account, region and partition of an environment, for ARNs of things that are named here. */
