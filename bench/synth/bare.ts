@@ -1,0 +1,43 @@
+// A CDKTF app without constructs of its own, which imports of the provider only what it uses.
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
+import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
+import { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
+import { DataAwsSecretsmanagerSecret } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret";
+import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table";
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
+import { LambdaInvocation } from "@cdktf/provider-aws/lib/lambda-invocation";
+import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
+import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
+import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
+import { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsmanager-secret-rotation";
+import { App } from "cdktf";
+import { BareStack } from "./bare-stack";
+import { readArguments, reportUsage } from "./run";
+
+const { size, bundles } = readArguments();
+const app = new App();
+new BareStack(
+  app,
+  "bench",
+  {
+    AwsProvider,
+    CloudwatchLogGroup,
+    DataAwsCallerIdentity,
+    DataAwsPartition,
+    DataAwsSecretsmanagerSecret,
+    DynamodbTable,
+    IamRole,
+    IamRolePolicy,
+    LambdaFunction,
+    LambdaInvocation,
+    LambdaPermission,
+    SecretsmanagerSecret,
+    SecretsmanagerSecretRotation,
+  },
+  size,
+  bundles,
+);
+app.synth();
+reportUsage();

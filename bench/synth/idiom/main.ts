@@ -1,0 +1,31 @@
+// The same app in the manner of `cdktf init`: the provider imported by its barrel, run by ts-node, which checks types.
+import * as aws from "@cdktf/provider-aws";
+import { App } from "cdktf";
+import { BareStack } from "../bare-stack";
+import { readArguments, reportUsage } from "../run";
+
+const { size, bundles } = readArguments();
+const app = new App();
+new BareStack(
+  app,
+  "bench",
+  {
+    AwsProvider: aws.provider.AwsProvider,
+    CloudwatchLogGroup: aws.cloudwatchLogGroup.CloudwatchLogGroup,
+    DataAwsCallerIdentity: aws.dataAwsCallerIdentity.DataAwsCallerIdentity,
+    DataAwsPartition: aws.dataAwsPartition.DataAwsPartition,
+    DataAwsSecretsmanagerSecret: aws.dataAwsSecretsmanagerSecret.DataAwsSecretsmanagerSecret,
+    DynamodbTable: aws.dynamodbTable.DynamodbTable,
+    IamRole: aws.iamRole.IamRole,
+    IamRolePolicy: aws.iamRolePolicy.IamRolePolicy,
+    LambdaFunction: aws.lambdaFunction.LambdaFunction,
+    LambdaInvocation: aws.lambdaInvocation.LambdaInvocation,
+    LambdaPermission: aws.lambdaPermission.LambdaPermission,
+    SecretsmanagerSecret: aws.secretsmanagerSecret.SecretsmanagerSecret,
+    SecretsmanagerSecretRotation: aws.secretsmanagerSecretRotation.SecretsmanagerSecretRotation,
+  },
+  size,
+  bundles,
+);
+app.synth();
+reportUsage();
