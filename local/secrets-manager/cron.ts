@@ -43,7 +43,9 @@ function set(text: string, range: FieldRange): ReadonlySet<number> {
   const values = new Set<number>();
   for (const part of text.split(",")) {
     const [span = "", step] = part.split("/");
-    const [first = "", last] = span === "*" ? [String(range.min), String(range.max)] : span.split("-");
+    // `/8` steps from the least value on.
+    const all = span === "*" || (span === "" && step !== undefined);
+    const [first = "", last] = all ? [String(range.min), String(range.max)] : span.split("-");
     const from = number(first, range);
     const to = last !== undefined ? number(last, range) : step !== undefined ? range.max : from;
     const by = step === undefined ? 1 : Number(step);

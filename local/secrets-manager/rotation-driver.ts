@@ -56,6 +56,7 @@ export class RotationDriver {
       state.invocationSucceeded(id);
     } catch (error) {
       state.invocationFailed(id);
+      if (this.ending.signal.aborted) return;
       report?.(
         `${event.Step} of ${event.SecretId} failed: ${error instanceof Error ? error.message : String(error)}`,
       );

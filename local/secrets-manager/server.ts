@@ -117,7 +117,8 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
 
   /** `null`: the answer is lost. */
   async function api(request: IncomingMessage): Promise<Reply | null> {
-    const operation = TARGET.exec(String(request.headers["x-amz-target"]))?.[1] ?? "";
+    const target = String(request.headers["x-amz-target"]);
+    const operation = TARGET.exec(target)?.[1] ?? target;
     counter.count(operation, request.headers["user-agent"] ?? "");
     const input = (await readBody(request)) as object;
     const fault = faults.take(operation);
