@@ -41,7 +41,10 @@ export interface MintPlan {
   readonly now: () => number;
 }
 
-/** Gives the key that was minted and stored, and the intent that now stands for it. Throws a `Stop`. */
+/**
+ * Gives the key that was minted and stored, and the intent that now stands for it. Throws a `Stop`, or a
+ * `VersionConflictError` where the version holds another value: then the minted key is lost, and the record says so.
+ */
 export async function mintAndStore(
   deps: MintDeps,
   plan: MintPlan,
@@ -63,7 +66,7 @@ async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: Issu
   } catch (error) {
     await settleRefusal(deps, plan, intent, error);
     deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: messageOf(error) });
-    if (!(await plan.wasApplied())) throw new Stop("mint-unanswered", messageOf(error));
+    if (!(await certainlyApplied(plan))) throw new Stop("mint-unanswered", messageOf(error));
   }
   const again = await deps.intents.retake(nextMint(intent, plan), intent);
   if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
@@ -72,6 +75,16 @@ async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: Issu
   } catch (error) {
     await settleRefusal(deps, plan, again.intent, error);
     throw new Stop("mint-unanswered", messageOf(error));
+  }
+}
+
+/** Where the Control Plane cannot be asked, nothing is certain. */
+async function certainlyApplied(plan: MintPlan): Promise<boolean> {
+  try {
+    return await plan.wasApplied();
+  } catch (error) {
+    if (isControlPlaneError(error)) return false;
+    throw error;
   }
 }
 
@@ -111,7 +124,11 @@ async function storeUntilTimeIsUp(
       await deps.secrets.putVersion(version);
       return;
     } catch (error) {
-      if (error instanceof VersionConflictError) throw error;
+      if (error instanceof VersionConflictError) {
+        const { fingerprint } = issued.agentKey;
+        await deps.intents.settle(intent, { outcome: "lost", settledAt: plan.now(), fingerprint });
+        throw error;
+      }
       deps.log.error("storing the new key failed", {
         fingerprint: issued.agentKey.fingerprint,
         reason: error instanceof Error ? error.name : "unknown",
