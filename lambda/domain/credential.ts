@@ -69,7 +69,7 @@ export class AgentKey extends Credential {
    * decides what is a key, and a freshly minted one of another shape is never thrown away.
    */
   get hasKnownFormat(): boolean {
-    return /^agent_[A-Za-z0-9_-]{6,}$/.test(this.reveal());
+    return /^(?:agent|secret)_[A-Za-z0-9_-]{6,}$/.test(this.reveal());
   }
 }
 

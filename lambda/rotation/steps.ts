@@ -229,7 +229,7 @@ async function testAndPromote(
 ): Promise<void> {
   const { controlPlane, current } = sight;
   await waitUntilLive(deps, controlPlane, record);
-  await moveCurrent(deps, sight);
+  await moveCurrent(deps, sight, record);
   const promotedAt = controlPlane.now();
   deps.log.info("promoted", { fingerprint: record.agentKey.fingerprint, from: current.agentKey.fingerprint });
   const outcome: IntentOutcome = {
@@ -304,22 +304,47 @@ async function holdsKey(deps: RotationDeps, { secretArn, token }: Rotation): Pro
   return (await readLagging(deps, secretArn, token)) !== undefined;
 }
 
-async function moveCurrent(deps: RotationDeps, rotation: Rotation): Promise<void> {
+/**
+ * Moves AWSCURRENT from the base to this attempt's version. Where it is on a third version by now, the key that was
+ * issued last wins: somebody may have stored an older one by hand, whose last hours this rotation's refresh has begun.
+ */
+async function moveCurrent(deps: RotationDeps, rotation: Rotation, record: AgentKeyRecord): Promise<void> {
+  let from = rotation.base;
   for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
     try {
-      await deps.secrets.moveCurrent(rotation.secretArn, { to: rotation.token, from: rotation.base });
+      await deps.secrets.moveCurrent(rotation.secretArn, { to: rotation.token, from });
       return;
     } catch (error) {
       // The answer may have been lost: where the label is there, the move is done.
       const reason = error instanceof Error ? error.name : "unknown";
       const fresh = await deps.secrets.describe(rotation.secretArn).catch(() => undefined);
-      if (fresh?.versionStages[rotation.token]?.includes("AWSCURRENT")) return;
-      if (fresh && versionWith("AWSCURRENT", fresh.versionStages) !== rotation.base) {
-        return dropPending(deps, rotation, fresh, "promoted-meanwhile");
+      const current = fresh && versionWith("AWSCURRENT", fresh.versionStages);
+      if (current === rotation.token) return;
+      if (fresh && current !== undefined && current !== from) {
+        if (await isNewer(deps, rotation, current, record)) {
+          return dropPending(deps, rotation, fresh, "promoted-meanwhile");
+        }
+        from = current;
+        continue;
       }
       if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) throw new Stop("promotion-failed", reason);
       await deps.sleep(delay);
     }
+  }
+}
+
+/** Whether the key under a version was issued after `record`'s. A value that nobody can read is not. */
+async function isNewer(
+  deps: RotationDeps,
+  { secretArn }: Rotation,
+  versionId: string,
+  record: AgentKeyRecord,
+): Promise<boolean> {
+  const value = await readLagging(deps, secretArn, versionId);
+  try {
+    return value !== undefined && parseRecord(value).issuedAt > record.issuedAt;
+  } catch {
+    return false;
   }
 }
 
@@ -338,7 +363,7 @@ async function finishSecret(deps: RotationDeps, rotation: Rotation): Promise<voi
   const controlPlane = await deps.connect();
   await activeInstance(controlPlane, record, rotation.secretArn);
   await waitUntilLive(deps, controlPlane, record);
-  await moveCurrent(deps, rotation);
+  await moveCurrent(deps, rotation, record);
   deps.log.info("promoted", { fingerprint: record.agentKey.fingerprint });
 }
 

@@ -198,7 +198,11 @@ export class Story {
       isUnfinished ||
       current === world.baseVersionId ||
       key === undefined ||
-      !world.controlPlane.isAccepted(key)
+      !world.controlPlane.isAccepted(key) ||
+      // An intent that was never settled, and that the current key is older than: a mint may have been lost.
+      [...world.intents.items.values()].some(
+        (item) => item.outcome?.S === "open" && Number(item.takenAt?.N) > world.issuedAt(current),
+      )
     );
   }
 

@@ -67,6 +67,7 @@ export class World {
         retryToken: configuration.retryToken,
         retryAfterMs: configuration.retryAfterMs,
         retryOnDemandForMs: 5 * MINUTE,
+        attempts: 2,
       },
     });
     this.controlPlane = new ControlPlaneState({
@@ -156,7 +157,7 @@ export class World {
   }
 
   /** When the key under a version was issued; 0 where that cannot be read. */
-  issuedAt(versionId: string): number {
+  issuedAt(versionId: string | undefined): number {
     const value = this.secret().versions.find(({ id }) => id === versionId)?.value;
     return value ? Date.parse((JSON.parse(value.data) as { issuedAt: string }).issuedAt) : 0;
   }
