@@ -75,6 +75,11 @@ export class InMemoryAws {
     });
   }
 
+  /** Takes back whatever was ordered and has not happened yet. */
+  clear(): void {
+    this.orders.length = 0;
+  }
+
   /** Something else happens first, while the call is on its way. */
   meanwhile(operation: string, happens: () => Promise<unknown>): void {
     this.order(operation, 1, async (carryOut) => {

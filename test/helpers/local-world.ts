@@ -1,16 +1,21 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Hono } from "hono";
-import { INTENT_TABLE_KEYS, SECRET_TAGS } from "../../lambda/contract";
+import {
+  INTENT_TABLE_KEYS,
+  type ProvisioningInput,
+  type ProvisioningResult,
+  SECRET_TAGS,
+} from "../../lambda/contract";
 import { createControlPlane } from "../../lambda/control-plane/client";
 import { ControlPlaneApiKey } from "../../lambda/domain/credential";
 import { type AgentKeyRecord, parseRecord } from "../../lambda/domain/secret-value";
 import type { Log } from "../../lambda/log";
 import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
-import type { ProvisioningDeps } from "../../lambda/provisioning/lifecycle";
+import { ensureInstance, type ProvisioningDeps } from "../../lambda/provisioning/lifecycle";
 import { type RotationDeps, type RotationStep, runStep } from "../../lambda/rotation/steps";
 import { secretsManagerStore, versionWith } from "../../lambda/secrets/secret-store";
-import { FrozenClock, HOUR } from "../../local/clock";
+import { FrozenClock, HOUR, MINUTE } from "../../local/clock";
 import { type ControlPlaneApiOptions, controlPlaneApi } from "../../local/control-plane/api";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import { ControlPlaneState, type ControlPlaneStateOptions } from "../../local/control-plane/state";
@@ -18,7 +23,7 @@ import { seededTokens } from "../../local/control-plane/tokens";
 import { countedIds } from "../../local/secrets-manager/ids";
 import type { Undocumented } from "../../local/secrets-manager/model";
 import { SecretsManagerState } from "../../local/secrets-manager/state";
-import { SECRET_NAME } from "./builders";
+import { provisioningInput, SECRET_NAME } from "./builders";
 import { connectionReset, InMemoryAws } from "./in-memory-aws";
 import { InMemoryTable } from "./in-memory-table";
 
@@ -126,6 +131,24 @@ export class LocalWorld {
       newId: () => `id-${++this.ids}`,
       log: this.log,
     };
+  }
+
+  /** Terraform's call for the one instance, in an invocation of its own. */
+  provision(
+    overrides: Partial<ProvisioningInput> = {},
+    deps = this.invocation(),
+  ): Promise<ProvisioningResult> {
+    return ensureInstance(deps, provisioningInput({ secretArn: this.secretArn, ...overrides }));
+  }
+
+  /** A world in which the instance has its first key, and rotation is on. */
+  static async ready(options: LocalWorldOptions = {}): Promise<LocalWorld> {
+    const world = new LocalWorld(options);
+    await world.provision();
+    world.clock.advanceBy(2 * MINUTE);
+    await world.enableRotation();
+    world.resetCalls();
+    return world;
   }
 
   // Secrets Manager
@@ -287,6 +310,15 @@ export class LocalWorld {
     this.aws.calls.length = 0;
     this.dynamoDb.calls.length = 0;
     this.controlPlaneCalls.length = 0;
+  }
+
+  /** The records of the intent table, oldest first, as plain values. */
+  get history(): Record<string, unknown>[] {
+    return [...this.table.items.values()].map((item) =>
+      Object.fromEntries(
+        Object.entries(item).map(([name, { S, N, BOOL, L }]) => [name, S ?? BOOL ?? L ?? Number(N)]),
+      ),
+    );
   }
 
   /** Everything that left the functions and is not a secret's value: it must not hold any key. */

@@ -1,0 +1,802 @@
+import { AgentKey } from "../../../lambda/domain/credential";
+import { Stop, type StopName } from "../../../lambda/domain/decision";
+import { serialiseRecord } from "../../../lambda/domain/secret-value";
+import { ROTATION_STEPS } from "../../../lambda/rotation/steps";
+import { DAY, HOUR, MINUTE, SECOND } from "../../../local/clock";
+import { LocalWorld, type LocalWorldOptions } from "../../helpers/local-world";
+
+const REFRESH = "POST /agent_instance/{id}/refresh";
+const INFO = "GET /agent_instance/info";
+const GET_INSTANCE = "GET /agent_instance/{id}";
+
+let world: LocalWorld;
+const errors: unknown[] = [];
+
+const ready = async (options: LocalWorldOptions = {}) => {
+  world = await LocalWorld.ready(options);
+};
+
+/** Runs a step that is expected to stop, and gives the stop. */
+async function stopOf(step: Promise<unknown>): Promise<Stop> {
+  const outcome = await step.catch((error: unknown) => error);
+  errors.push(outcome);
+  if (outcome instanceof Stop) return outcome;
+  throw new Error("the step did not stop", { cause: outcome });
+}
+
+const refreshes = () => world.controlPlaneCalls.filter((route) => route === REFRESH).length;
+/** What a person does to clear a stuck rotation. */
+function removePending(versionId: string): void {
+  const [SecretId, VersionStage] = [world.secretArn, "AWSPENDING"];
+  world.secretsManager.call("UpdateSecretVersionStage", {
+    SecretId,
+    VersionStage,
+    RemoveFromVersionId: versionId,
+  });
+}
+
+const lastKey = () => world.minted.at(-1);
+
+afterEach(() => {
+  // Whatever a test did: no key in a log, in the intent table, or in an error.
+  for (const key of world.credentials) expect(world.said(errors.splice(0))).not.toContain(key);
+});
+
+describe("a clean rotation", () => {
+  beforeEach(() => ready());
+
+  test("gives the agent a new key under AWSCURRENT, and leaves the old one its grace period", async () => {
+    const old = world.current;
+    const before = world.versionWith("AWSCURRENT") as string;
+    const token = world.requestRotation();
+    await expect(world.runDueSteps()).resolves.toEqual(ROTATION_STEPS.map((step) => ({ step })));
+
+    expect(world.stages).toMatchObject({
+      [before]: ["AWSPREVIOUS"],
+      [token]: expect.arrayContaining(["AWSCURRENT"]),
+    });
+    expect(world.current.agentKey.reveal()).toBe(lastKey());
+    expect(world.minted).toHaveLength(2);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(world.controlPlane.isAccepted(old.agentKey.reveal())).toBe(true);
+    world.clock.advanceBy(DAY);
+    expect(world.controlPlane.isAccepted(old.agentKey.reveal())).toBe(false);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("needs 7 calls of Secrets Manager, 2 of DynamoDB and 5 of the Control Plane", async () => {
+    world.requestRotation();
+    await world.runDueSteps();
+    expect(world.aws.calls).toEqual([
+      "DescribeSecret",
+      "GetSecretValue",
+      "GetSecretValue",
+      "PutSecretValue",
+      "UpdateSecretVersionStage",
+      "DescribeSecret",
+      "DescribeSecret",
+    ]);
+    expect(world.dynamoDb.calls).toEqual(["PutItem", "UpdateItem"]);
+    expect(world.controlPlaneCalls).toEqual([GET_INSTANCE, INFO, REFRESH, INFO, INFO]);
+  });
+
+  test("is complete after createSecret: mint, store, test and promotion in one invocation", async () => {
+    const token = world.requestRotation();
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("stores the key before anything else is asked or told", async () => {
+    const order: string[] = [];
+    const { aws, dynamoDb, controlPlaneCalls } = world;
+    for (const [name, calls] of Object.entries({
+      aws: aws.calls,
+      dynamoDb: dynamoDb.calls,
+      cp: controlPlaneCalls,
+    })) {
+      jest.spyOn(calls, "push").mockImplementation((call) => order.push(`${name} ${call}`));
+    }
+    await world.step("createSecret", world.requestRotation());
+    expect(order[order.indexOf(`cp ${REFRESH}`) - 1]).toBe("dynamoDb PutItem");
+    expect(order[order.indexOf(`cp ${REFRESH}`) + 1]).toBe("aws PutSecretValue");
+    jest.restoreAllMocks();
+  });
+
+  test("writes instance, tags and times beside the key", async () => {
+    world.updateInstance({ name: "renamed", accountId: "acc_456", contactId: "con_456" });
+    world.requestRotation();
+    await world.runDueSteps();
+    expect(world.current).toMatchObject({
+      agentInstanceId: world.instance.id,
+      agentInstanceName: "renamed",
+      agentTypeId: "at_support",
+      accountId: "acc_456",
+      contactId: "con_456",
+      subscription: "sub_1",
+      pricing: "price_1",
+      environment: "dev",
+      controlPlaneUrl: "https://value.valmi.io/api/v1",
+      issuedAt: world.clock.now(),
+      previousKeyExpiresAt: world.clock.now() + DAY,
+    });
+  });
+
+  test("leaves its history", async () => {
+    const before = world.versionWith("AWSCURRENT");
+    const old = world.current.agentKey.fingerprint;
+    const token = world.requestRotation();
+    await world.runDueSteps();
+    expect(world.history.at(-1)).toMatchObject({
+      baseVersionId: before,
+      versionId: token,
+      agentInstanceId: world.instance.id,
+      mint: 1,
+      outcome: "promoted",
+      takenAt: world.clock.now(),
+      settledAt: world.clock.now(),
+      fingerprint: world.current.agentKey.fingerprint,
+      previousFingerprint: old,
+      previousKeyExpiresAt: world.clock.now() + DAY,
+      previousKeyHonoured: true,
+      graceLeftMs: DAY,
+    });
+    expect(world.logged.filter(({ level }) => level !== "info")).toEqual([]);
+  });
+
+  test.each(ROTATION_STEPS)("changes nothing where %s is run again", async (step) => {
+    const token = world.requestRotation();
+    for (const each of ROTATION_STEPS) {
+      await world.step(each, token);
+      if (each === step) await world.step(each, token);
+    }
+    await world.step(step, token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test("follows another one, once the grace period is over", async () => {
+    for (let rotation = 1; rotation <= 3; rotation++) {
+      world.clock.advanceBy(DAY);
+      world.requestRotation();
+      await world.runDueSteps();
+      expect(world.minted).toHaveLength(1 + rotation);
+      expect(world.currentIsAccepted).toBe(true);
+    }
+  });
+});
+
+describe("the test run when rotation is switched on", () => {
+  test("passes on a copy of the current value, and changes nothing", async () => {
+    world = new LocalWorld();
+    await world.provision();
+    world.resetCalls();
+    world.requestRotation(undefined, { immediately: false });
+    await expect(world.runDueSteps()).resolves.toEqual([{ step: "testSecret" }]);
+    expect(world.minted).toHaveLength(1);
+    expect(Object.values(world.stages)).toEqual([["AWSCURRENT"]]);
+    expect(world.aws.calls).toEqual(["DescribeSecret", "GetSecretValue", "GetSecretValue"]);
+    expect(world.dynamoDb.calls).toEqual([]);
+    expect(world.controlPlaneCalls).toEqual([GET_INSTANCE, INFO]);
+  });
+
+  test.each<[string, (world: LocalWorld) => void, StopName]>([
+    ["a refused key", (w) => w.clickRotate() && w.clock.advanceBy(DAY), "key-not-live-yet"],
+    ["an inactive instance", (w) => w.updateInstance({ isActive: false }), "instance-inactive"],
+    ["a refused operator's API key", (w) => w.setOperatorKey("token_unknown123"), "operator-key-refused"],
+    ["another secret's instance", (w) => w.updateInstance({ description: theirs }), "wrong-instance"],
+  ])("fails on %s", async (_, arrange, state) => {
+    world = new LocalWorld();
+    await world.provision();
+    arrange(world);
+    world.requestRotation(undefined, { immediately: false });
+    const [outcome] = await world.runDueSteps();
+    expect(outcome).toMatchObject({ step: "testSecret", error: { state } });
+  });
+});
+
+const theirs = "text\n[valmi-agent-keys 123456789012/eu-west-1/valmi/dev/other/agent-key]";
+
+describe("before anything is changed, createSecret stops by name:", () => {
+  const pending = (w: LocalWorld) => w.requestRotation();
+  const cases: [StopName, (w: LocalWorld) => string][] = [
+    [
+      "rotation-disabled",
+      (w) => {
+        const token = pending(w);
+        w.secretsManager.call("CancelRotateSecret", { SecretId: w.secretArn });
+        return token;
+      },
+    ],
+    ["unknown-version", (w) => w.newToken()],
+    [
+      "not-pending",
+      (w) => {
+        const token = pending(w);
+        w.secretsManager.call("UpdateSecretVersionStage", {
+          SecretId: w.secretArn,
+          VersionStage: "AWSPENDING",
+          RemoveFromVersionId: token,
+        });
+        w.secretsManager.call("UpdateSecretVersionStage", {
+          SecretId: w.secretArn,
+          VersionStage: "mine",
+          MoveToVersionId: token,
+        });
+        return token;
+      },
+    ],
+    [
+      "current-unreadable",
+      (w) => {
+        w.put(w.newToken(), "my own text");
+        return pending(w);
+      },
+    ],
+    [
+      "operator-key-refused",
+      (w) => {
+        w.setOperatorKey("token_unknown123");
+        return pending(w);
+      },
+    ],
+    [
+      "control-plane-unavailable",
+      (w) => {
+        w.orderFault(GET_INSTANCE, { status: 503 }, 4);
+        return pending(w);
+      },
+    ],
+    [
+      "control-plane-unavailable",
+      (w) => {
+        w.orderFault(INFO, "never-arrived", 4);
+        return pending(w);
+      },
+    ],
+    [
+      "instance-gone",
+      (w) => {
+        w.deleteInstance();
+        return pending(w);
+      },
+    ],
+    [
+      "instance-inactive",
+      (w) => {
+        w.updateInstance({ isActive: false });
+        return pending(w);
+      },
+    ],
+    [
+      "wrong-instance",
+      (w) => {
+        w.updateInstance({ description: theirs });
+        return pending(w);
+      },
+    ],
+    [
+      "wrong-instance",
+      (w) => {
+        const { agentKey } = w.foreignInstance("other");
+        w.put(
+          w.newToken(),
+          serialiseRecord({
+            ...w.current,
+            agentKey: new AgentKey(agentKey),
+          }),
+        );
+        return pending(w);
+      },
+    ],
+    [
+      "mint-refused",
+      (w) => {
+        w.orderFault(REFRESH, { status: 409 });
+        return pending(w);
+      },
+    ],
+    [
+      "mint-refused",
+      (w) => {
+        w.orderFault(REFRESH, { status: 429 });
+        return pending(w);
+      },
+    ],
+    [
+      "operator-key-refused",
+      (w) => {
+        w.orderFault(REFRESH, { status: 403 });
+        return pending(w);
+      },
+    ],
+  ];
+
+  test.each(cases)("%s", async (state, arrange) => {
+    await ready();
+    const token = await arrange(world);
+    const keys = world.instances.flatMap(({ keys }) => keys.length);
+    const stages = world.stages;
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.state).toBe(state);
+    expect(stop.message).toMatch(new RegExp(`^${state}: `));
+    expect(world.instances.flatMap(({ keys }) => keys.length)).toEqual(keys);
+    expect(world.stages).toEqual(stages);
+    expect(world.hasValue(token)).toBe(false);
+  });
+
+  test("current-missing", async () => {
+    world = new LocalWorld();
+    world.requestRotation();
+    const token = world.versionWith("AWSPENDING") as string;
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("current-missing");
+    expect(world.controlPlaneCalls).toEqual([]);
+  });
+
+  test("out-of-time, with the instance looked at and nothing asked of it", async () => {
+    await ready();
+    const token = world.requestRotation();
+    const stop = await stopOf(world.step("createSecret", token, world.invocation(44 * SECOND)));
+    expect(stop.state).toBe("out-of-time");
+    expect(refreshes()).toBe(0);
+    expect(world.dynamoDb.calls).toEqual([]);
+  });
+
+  test("grace-running, until the old key's promised end; the empty version is let go", async () => {
+    await ready();
+    world.requestRotation();
+    await world.runDueSteps();
+    const until = world.current.previousKeyExpiresAt as number;
+    world.clock.advanceBy(DAY - 1 * SECOND);
+    const token = world.requestRotation();
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.state).toBe("grace-running");
+    expect(stop.message).toContain(new Date(until).toISOString());
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSPENDING")).not.toBe(token);
+
+    world.clock.advanceBy(1 * SECOND);
+    await world.step("createSecret", world.requestRotation());
+    expect(world.minted).toHaveLength(3);
+  });
+
+  test("a refusal leaves no wait behind: the next attempt asks again at once", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, { status: 429 });
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-refused");
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.history.at(-1)).toMatchObject({ mint: 2, outcome: "promoted" });
+  });
+});
+
+describe("setSecret", () => {
+  test("has nothing to do, and asks nobody", async () => {
+    await ready();
+    await world.step("setSecret", world.newToken());
+    expect(world.aws.calls).toEqual([]);
+  });
+});
+
+describe.each(["testSecret", "finishSecret"] as const)("%s", (step) => {
+  test("stops by name on a version without value", async () => {
+    await ready();
+    const token = world.requestRotation();
+    expect((await stopOf(world.step(step, token))).state).toBe("pending-empty");
+  });
+
+  test("stops by name on a value that is not ours", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.put(token, "my own text", ["AWSPENDING"]);
+    const stop = await stopOf(world.step(step, token));
+    expect(stop.state).toBe("pending-unreadable");
+    expect(stop.message).not.toContain("my own text");
+  });
+
+  test("reads a value again that a read right after the write did not see", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
+    world.aws.refuse("GetSecretValue", "ResourceNotFoundException", 3);
+    await world.step(step, token);
+  });
+});
+
+test("finishSecret promotes what an earlier attempt has stored and tested", async () => {
+  await ready();
+  const token = world.requestRotation();
+  world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
+  await world.step("finishSecret", token);
+  expect(world.versionWith("AWSCURRENT")).toBe(token);
+});
+
+describe("where the answer to the refresh is lost", () => {
+  test("and the old key is refused now, though accepted just before: one more key is minted, at once", async () => {
+    await ready({ graceHours: 0 });
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "lost-answer");
+    await world.step("createSecret", token);
+    expect(world.minted).toHaveLength(3);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(world.history.at(-1)).toMatchObject({
+      mint: 2,
+      outcome: "promoted",
+      earlierMints: [expect.anything()],
+    });
+  });
+
+  test("and the old key is still accepted: nobody can tell, so nothing is minted until the attempt is surely over", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "lost-answer");
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
+
+    const waits = await stopOf(world.step("createSecret", token));
+    expect(waits.state).toBe("mint-in-flight");
+    const until = Date.parse(/until (\S+Z)/.exec(waits.message)?.[1] ?? "");
+    world.clock.advanceBy(until - world.clock.now() - 10 * SECOND);
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-in-flight");
+    expect(world.minted).toHaveLength(2);
+
+    world.clock.advanceBy(10 * SECOND);
+    await world.step("createSecret", token);
+    expect(world.minted).toHaveLength(3);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("and nothing was carried out: the same wait, then one key", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "never-arrived");
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
+    world.clock.advanceBy(10 * MINUTE);
+    await world.step("createSecret", token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test("and the old key was dead before: its refusal proves nothing", async () => {
+    await ready({ graceHours: 0 });
+    world.clickRotate();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "lost-answer");
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
+    expect(refreshes()).toBe(1);
+  });
+
+  test("and the Control Plane cannot be asked what came of it", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "lost-answer");
+    world.meanwhile(INFO, async () => world.orderFault(INFO, { status: 503 }, 4));
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
+  });
+
+  test("twice", async () => {
+    await ready({ graceHours: 0 });
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "lost-answer", 2);
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
+    expect(refreshes()).toBe(2);
+    world.clock.advanceBy(10 * MINUTE);
+    await world.step("createSecret", token);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(world.history.at(-1)).toMatchObject({ mint: 3 });
+  });
+
+  test("and a new token comes next: it mints no second key beside the first", async () => {
+    await ready({ undocumented: { retryToken: "new", retryOnDemandForMs: HOUR } });
+    world.requestRotation();
+    world.orderFault(REFRESH, "lost-answer");
+    await world.runDueSteps();
+    world.clock.advanceBy(10 * MINUTE);
+    await world.runDueSteps();
+    expect(refreshes()).toBe(2);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+});
+
+describe("where a key is stored and was not promoted", () => {
+  /** The label move fails until the invocation's time is up. */
+  async function storedOnly(options: LocalWorldOptions = {}): Promise<string> {
+    await ready(options);
+    const token = world.requestRotation();
+    world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 100);
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.state).toBe("promotion-failed");
+    expect(world.hasValue(token)).toBe(true);
+    world.aws.clear();
+    return token;
+  }
+
+  test("the next attempt promotes it and mints nothing", async () => {
+    const token = await storedOnly();
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.history.at(-1)).toMatchObject({ outcome: "promoted", mint: 1 });
+  });
+
+  test("a newer token gets a copy of it, and mints nothing", async () => {
+    const token = await storedOnly();
+    removePending(token);
+    const newer = world.requestRotation();
+    await world.step("createSecret", newer);
+    expect(world.versionWith("AWSCURRENT")).toBe(newer);
+    expect(serialiseRecord(world.stored(newer))).toBe(serialiseRecord(world.stored(token)));
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("and is refused because somebody refreshed since: AWSPENDING is taken off, and the next rotation mints", async () => {
+    const token = await storedOnly({ graceHours: 0 });
+    world.clickRotate();
+    world.clock.advanceBy(10 * MINUTE);
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
+    expect(world.versionWith("AWSPENDING")).toBeUndefined();
+    expect(refreshes()).toBe(1);
+
+    const next = world.requestRotation();
+    await world.step("createSecret", next);
+    expect(world.versionWith("AWSCURRENT")).toBe(next);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(refreshes()).toBe(2);
+  });
+
+  test("and may only not be live yet: it is neither dropped nor replaced", async () => {
+    const token = await storedOnly({ graceHours: 0 });
+    world.clickRotate();
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.state).toBe("key-not-live-yet");
+    expect(world.versionWith("AWSPENDING")).toBe(token);
+    expect(refreshes()).toBe(1);
+  });
+});
+
+describe("storing the new key", () => {
+  test("is tried until it succeeds", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.refuse("PutSecretValue", "InternalServiceError", 5);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.logged.filter(({ level }) => level === "error")).toHaveLength(5);
+  });
+
+  test("is repeated where its answer was lost, never the refresh", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.loseAnswer("PutSecretValue");
+    await world.step("createSecret", token);
+    expect(world.aws.calls.filter((call) => call === "PutSecretValue")).toHaveLength(2);
+    expect(refreshes()).toBe(1);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test("fails by name only when the invocation's time is up", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.refuse("PutSecretValue", "AccessDeniedException", 1_000);
+    const deps = world.invocation();
+    const stop = await stopOf(world.step("createSecret", token, deps));
+    expect(stop.state).toBe("store-failed");
+    expect(deps.budget.remainingMs()).toBeLessThan(10 * SECOND);
+    expect(deps.budget.remainingMs()).toBeGreaterThan(0);
+    expect(world.versionWith("AWSCURRENT")).not.toBe(token);
+  });
+
+  test("under a token that holds another value: the minted key is lost, and said to be", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("version-taken");
+    expect(world.versionWith("AWSPENDING")).toBeUndefined();
+    expect(world.history.at(-1)).toMatchObject({ outcome: "lost" });
+
+    const next = world.requestRotation();
+    await world.step("createSecret", next);
+    expect(world.versionWith("AWSCURRENT")).toBe(next);
+    expect(world.history.at(-1)).toMatchObject({ mint: 2, outcome: "promoted" });
+  });
+
+  test("under a taken token after a lost answer: it is the second mint that is said to be lost", async () => {
+    await ready({ graceHours: 0 });
+    const token = world.requestRotation();
+    world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
+    world.orderFault(REFRESH, "lost-answer");
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("version-taken");
+    expect(world.history.at(-1)).toMatchObject({ mint: 2, outcome: "lost" });
+  });
+
+  test("a key of an unknown format is stored, tested and reported", async () => {
+    await ready({ keyPrefix: "key-" });
+    const token = world.requestRotation();
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.logged).toContainEqual(
+      expect.objectContaining({ level: "warn", message: expect.stringContaining("unknown format") }),
+    );
+  });
+});
+
+describe("a new key that is not live yet", () => {
+  test("is waited for inside the invocation", async () => {
+    await ready({ activationSeconds: 60 });
+    const started = world.clock.now();
+    const token = world.requestRotation();
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.clock.now() - started).toBeGreaterThanOrEqual(60 * SECOND);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("stays stored where the time is up, and the next attempt goes on", async () => {
+    await ready({ activationSeconds: 60 });
+    const token = world.requestRotation();
+    const stop = await stopOf(world.step("createSecret", token, world.invocation(50 * SECOND)));
+    expect(stop.state).toBe("key-not-live-yet");
+    expect(world.versionWith("AWSCURRENT")).not.toBe(token);
+    world.clock.advanceBy(MINUTE);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("is never promoted as another instance's", async () => {
+    await ready();
+    const other = world.foreignInstance("other");
+    const token = world.requestRotation();
+    const identify = world.controlPlane.identify.bind(world.controlPlane);
+    jest.spyOn(world.controlPlane, "identify").mockImplementation((key) => ({
+      ...identify(key),
+      ...(key === world.instances[0]?.keys[1]?.value ? { id: other.id } : {}),
+    }));
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("wrong-instance");
+    expect(world.versionWith("AWSCURRENT")).not.toBe(token);
+    jest.restoreAllMocks();
+  });
+});
+
+describe("the promotion", () => {
+  test("whose answer was lost is done", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.loseAnswer("UpdateSecretVersionStage");
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.aws.calls.filter((call) => call === "UpdateSecretVersionStage")).toHaveLength(1);
+  });
+
+  test("that fails is repeated", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 3);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test("stands, whatever fails after it", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.logged).toContainEqual(
+      expect.objectContaining({ level: "warn", message: "the rotation's record could not be completed" }),
+    );
+  });
+});
+
+describe("the grace period", () => {
+  const finding = expect.objectContaining({
+    level: "warn",
+    message: expect.stringMatching(/^grace-not-honoured: /),
+  });
+
+  test("of zero in truth, against the configured one, is a finding; the new key is in place all the same", async () => {
+    await ready({ graceHours: 0, configuredGraceHours: 24 });
+    world.requestRotation();
+    await world.runDueSteps();
+    expect(world.currentIsAccepted).toBe(true);
+    expect(world.logged).toContainEqual(finding);
+    expect(world.history.at(-1)).toMatchObject({ previousKeyHonoured: false });
+  });
+
+  test("of zero, as configured, is none", async () => {
+    await ready({ graceHours: 0 });
+    world.requestRotation();
+    await world.runDueSteps();
+    expect(world.currentIsAccepted).toBe(true);
+    expect(world.logged).not.toContainEqual(finding);
+    expect(world.history.at(-1)).toMatchObject({ previousKeyHonoured: false, graceLeftMs: 0 });
+  });
+
+  test("does not hold back the healing of a dead current key", async () => {
+    await ready({ graceHours: 0, configuredGraceHours: 24 });
+    world.requestRotation();
+    await world.runDueSteps();
+    world.clickRotate();
+    expect(world.currentIsAccepted).toBe(false);
+    const token = world.requestRotation();
+    await world.step("createSecret", token);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(world.current).not.toHaveProperty("previousKeyExpiresAt");
+  });
+});
+
+describe("two attempts at once", () => {
+  test("mint one key, whichever of their calls come in between", async () => {
+    await ready();
+    const token = world.requestRotation();
+    const outcomes = await Promise.allSettled([
+      world.step("createSecret", token),
+      world.step("createSecret", token),
+    ]);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).not.toEqual([]);
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test("of which one slept through the other's promotion, under the same token", async () => {
+    await ready();
+    const token = world.requestRotation();
+    // The other attempt does everything between this one's look and its intent.
+    world.dynamoDb.meanwhile("PutItem", () => world.step("createSecret", token));
+    await world.step("createSecret", token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test("of which one slept through the other's promotion, under another token", async () => {
+    await ready();
+    const slept = world.requestRotation();
+    let token = "";
+    world.dynamoDb.meanwhile("PutItem", async () => {
+      removePending(slept);
+      token = world.requestRotation();
+      await world.step("createSecret", token);
+    });
+    expect((await stopOf(world.step("createSecret", slept))).state).toBe("promoted-meanwhile");
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("of which one slept while the other stored: it promotes the stored key by its own token", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.meanwhile("UpdateSecretVersionStage", () => world.step("createSecret", token));
+    await world.step("createSecret", token);
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+});
+
+describe("a roll-back to the key before", () => {
+  test("can be followed by a rotation once the promotion is sure to be seen, and mints afresh", async () => {
+    await ready({ graceHours: 0 });
+    const before = world.versionWith("AWSCURRENT") as string;
+    const bad = world.requestRotation();
+    await world.runDueSteps();
+    world.secretsManager.call("UpdateSecretVersionStage", {
+      SecretId: world.secretArn,
+      VersionStage: "AWSCURRENT",
+      MoveToVersionId: before,
+      RemoveFromVersionId: bad,
+    });
+    removePending(bad);
+    const token = world.requestRotation();
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-in-flight");
+    world.clock.advanceBy(5 * MINUTE);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.current.agentKey.reveal()).toBe(lastKey());
+    expect(world.minted).toHaveLength(3);
+    expect(world.history.at(-1)).toMatchObject({ mint: 2, outcome: "promoted" });
+  });
+});
