@@ -218,7 +218,7 @@ function explain(status: number, text: string, request: HttpRequest): string {
 
 /** What has the shape of a key; the API's own field names, such as `agent_type_id`, begin like one. */
 const KEY_SHAPE =
-  /(?<![A-Za-z0-9])(?:(?:token|sk)_|agent_(?!(?:type|instance)(?:s|_id)?\b|secret\b))[A-Za-z0-9_-]{6,}/g;
+  /(?<![A-Za-z0-9])(?:token|sk|secret|agent)_(?!(?:type|instance)(?:s|_id)?\b|secret\b)[A-Za-z0-9_-]{6,}/g;
 
 /** Masks whatever the request's headers sent, and anything else that has the shape of a key. */
 function maskKeys(text: string, { headers = {} }: HttpRequest): string {

@@ -210,7 +210,6 @@ async function mintAndPromote(deps: RotationDeps, sight: Sight, intent: Intent):
   } catch (error) {
     if (!(error instanceof VersionConflictError)) throw error;
     // The key stored under this token is older than the one just minted, so its last hours have begun.
-    await deps.intents.settle(intent, { outcome: "lost", settledAt: controlPlane.now() });
     await deps.secrets.removePending(sight.secretArn, sight.token);
     throw new Stop("version-taken");
   }

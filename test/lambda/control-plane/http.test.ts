@@ -194,7 +194,7 @@ describe("a text about a failure", () => {
     expect(error.cause).toBeUndefined();
   });
 
-  test.each(["agent_type_id", "agent_instance_id", "agent_instance", "agent_secret"])(
+  test.each(["agent_type_id", "agent_instance_id", "agent_instance", "agent_secret", "secret_token"])(
     "names the API's own field %s",
     async (field) => {
       const error = await failureOf(
@@ -208,6 +208,7 @@ describe("a text about a failure", () => {
     "agent_abc123xyz",
     "agent_abcdefgh",
     "agent_type_abc123",
+    "secret_abc123xyz",
     "token_abc123xyz",
     "sk_api_abc123xyz",
   ])("masks %s, whoever put it there", async (key) => {
