@@ -4,17 +4,17 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../lambda/clock";
 import { CallCounter, type CallCounts } from "./calls";
-import { accessDenied, SecretsManagerError } from "./errors";
+import { accessDenied, invalidParameter, SecretsManagerError } from "./errors";
 import { type Fault, Faults, parseFault } from "./faults";
+import type { Input } from "./input";
 import { lambdaFunctions } from "./lambda-functions";
+import { LOCAL_PREFIX, localRoutes } from "./local-routes";
 import type { StateOptions } from "./model";
 import { RotationDriver, type RotationDriverOptions, type RotationFunctions } from "./rotation-driver";
 import { SecretsManagerState } from "./state";
+import { errorReply, messageOf, operationOf, type Reply, readInput, regionOf } from "./wire";
 
-const MAX_BODY_BYTES = 1024 * 1024;
-const TARGET = /^secretsmanager\.(\w+)$/;
-
-/** A clock that can be moved over HTTP; `POST /_local/clock` refuses any other. */
+/** A clock that stories can move forward; `advanceBy` refuses any other. */
 interface MovableClock extends Clock {
   advanceBy(milliseconds: number): void;
 }
@@ -32,69 +32,18 @@ export interface SecretsManager {
   readonly url: string;
   readonly state: SecretsManagerState;
   readonly calls: CallCounts;
-  /** Faults to come, for tests in the same process. */
+  /** As `POST /_local/faults`. Throws a `TypeError` that names the field. */
   orderFault(fault: Fault): void;
   /** Waits until no rotation step is due or running. */
   settle(): Promise<void>;
   /**
    * Moves the clock, stopping wherever a rotation falls due until it has run, so that no rotation window is jumped
-   * over. Only with a clock that can be moved.
+   * over. Throws a `TypeError` where the clock can't be moved, and a `RangeError` on a negative number.
    */
   advanceBy(milliseconds: number): Promise<void>;
   /** Ends rotations and connections, and frees the port. */
   close(): Promise<void>;
 }
-
-interface Reply {
-  readonly status: number;
-  readonly body: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** AWS spells the text `Message` in the errors that the service's model knows, and `message` in the general ones. */
-const GENERAL_ERRORS = [
-  "ValidationException",
-  "AccessDeniedException",
-  "SerializationException",
-  "UnknownOperationException",
-];
-
-function errorReply(error: unknown): Reply {
-  const { code, message, statusCode } =
-    error instanceof SecretsManagerError
-      ? error
-      : new SecretsManagerError(
-          "InternalServiceError",
-          error instanceof Error ? error.message : String(error),
-          500,
-        );
-  const field = GENERAL_ERRORS.includes(code) ? "message" : "Message";
-  return {
-    status: statusCode,
-    body: { __type: code, [field]: message },
-    headers: { "x-amzn-errortype": code },
-  };
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > MAX_BODY_BYTES)
-      throw new SecretsManagerError("SerializationException", "The request is too large.", 413);
-    chunks.push(chunk as Buffer);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString() || "{}");
-  } catch {
-    throw new SecretsManagerError("SerializationException", "The request is not JSON.");
-  }
-}
-
-/** The region in the credential scope of the signature, which nobody checks. */
-const regionOf = (request: IncomingMessage) =>
-  /Credential=[^/]+\/\d+\/([a-z0-9-]+)\/secretsmanager\//.exec(request.headers.authorization ?? "")?.[1];
 
 /** Serves a fresh Secrets Manager on 127.0.0.1 and runs its rotations. */
 export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
@@ -102,79 +51,26 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
   const state = new SecretsManagerState(options);
   const functions = options.functions ?? lambdaFunctions(options.accountId ?? "000000000000");
   const driver = new RotationDriver({ ...options, state, functions });
-  const counter = new CallCounter();
+  const calls = new CallCounter();
   const faults = new Faults();
-
-  /** RotateSecret checks its function before it changes anything. */
-  async function checkFunction(input: object): Promise<void> {
-    const functionArn = state.functionToRotateWith(input);
-    if (functionArn === null || (await functions.mayInvoke(functionArn))) return;
-    throw accessDenied(
-      "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access " +
-        "to the principal secretsmanager.amazonaws.com.",
-    );
-  }
+  const advanceBy = (milliseconds: number) => advance(clock, state, driver, milliseconds);
+  const local = localRoutes({ state, clock, calls, faults, advanceBy });
 
   /** `null`: the answer is lost. */
   async function api(request: IncomingMessage): Promise<Reply | null> {
-    const target = String(request.headers["x-amz-target"]);
-    const operation = TARGET.exec(target)?.[1] ?? target;
-    counter.count(operation, request.headers["user-agent"] ?? "");
-    const input = (await readBody(request)) as object;
+    const operation = operationOf(request);
+    calls.count(operation, request.headers["user-agent"] ?? "");
+    const input = await readInput(request);
     const fault = faults.take(operation);
     if (fault?.kind === "delay") await sleep(fault.delayMs ?? 1_000);
-    if (fault?.kind === "refuse") {
-      const { code = "InternalServiceError", message = "Ordered fault.", statusCode } = fault.error ?? {};
-      throw new SecretsManagerError(code, message, statusCode ?? (fault.error ? 400 : 500));
-    }
-    if (operation === "RotateSecret") await checkFunction(input);
+    if (fault?.kind === "refuse") throw refusalOf(fault);
+    if (operation === "RotateSecret") await checkFunction(state, functions, input);
     const body = state.call(operation, input, regionOf(request));
     return fault?.kind === "drop-answer" ? null : { status: 200, body };
   }
 
-  async function advanceBy(milliseconds: number): Promise<void> {
-    const movable = clock as Partial<MovableClock>;
-    // The schedule as it stands now says where to stop.
-    await driver.settle();
-    if (movable.advanceBy === undefined) throw new TypeError("this clock can't be moved");
-    if (!(milliseconds >= 0)) throw new RangeError(`\`advanceMs\` must be 0 or more, got: ${milliseconds}`);
-    let left = milliseconds;
-    do {
-      const untilDue = Math.ceil(state.nextDueAt() - clock.now());
-      const step = untilDue > 0 ? Math.min(left, untilDue) : left;
-      movable.advanceBy(step);
-      left -= step;
-      await driver.settle();
-    } while (left > 0);
-  }
-
-  const localRoutes: Readonly<Record<string, (request: IncomingMessage) => unknown>> = {
-    "GET /_local/events": () => state.events,
-    "GET /_local/calls": () => counter.read(),
-    "DELETE /_local/calls": () => counter.reset(),
-    "GET /_local/clock": () => ({ now: clock.now() }),
-    "POST /_local/clock": async (request) => {
-      await advanceBy(((await readBody(request)) as { advanceMs: number }).advanceMs);
-      return { now: clock.now() };
-    },
-    "GET /_local/faults": () => faults.pending(),
-    "POST /_local/faults": async (request) => faults.order(parseFault(await readBody(request))),
-    "DELETE /_local/faults": () => faults.clear(),
-  };
-
-  async function local(request: IncomingMessage): Promise<Reply> {
-    const route = localRoutes[`${request.method} ${request.url}`];
-    if (route === undefined)
-      return { status: 404, body: { error: "no such route", routes: Object.keys(localRoutes) } };
-    try {
-      return { status: 200, body: (await route(request)) ?? {} };
-    } catch (error) {
-      return { status: 400, body: { error: error instanceof Error ? error.message : String(error) } };
-    }
-  }
-
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isLocal = request.url?.startsWith("/_local/") ?? false;
+    const isLocal = request.url?.startsWith(LOCAL_PREFIX) ?? false;
     const reply = await (isLocal ? local(request) : api(request).catch(errorReply));
     if (reply === null) {
       request.socket.destroy();
@@ -203,7 +99,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     state,
     get calls() {
-      return counter.read();
+      return calls.read();
     },
     orderFault: (fault) => faults.order(parseFault(fault)),
     settle: () => driver.settle(),
@@ -215,4 +111,48 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** RotateSecret checks its function before it changes anything. */
+async function checkFunction(
+  state: SecretsManagerState,
+  functions: RotationFunctions,
+  input: Input,
+): Promise<void> {
+  const functionArn = state.functionToRotateWith(input);
+  if (functionArn === null) return;
+  const admitted = await functions.mayInvoke(functionArn).catch((error: unknown) => {
+    // Not an InternalServiceError, which SDKs repeat: this takes a person.
+    throw invalidParameter(`The Lambda API can't be asked about ${functionArn}: ${messageOf(error)}`);
+  });
+  if (admitted) return;
+  throw accessDenied(
+    "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access " +
+      "to the principal secretsmanager.amazonaws.com.",
+  );
+}
+
+function refusalOf({ error }: Fault): SecretsManagerError {
+  if (error === undefined) return new SecretsManagerError("InternalServiceError", "Ordered fault.", 500);
+  return new SecretsManagerError(error.code, error.message ?? "Ordered fault.", error.statusCode);
+}
+
+async function advance(
+  clock: Clock & Partial<MovableClock>,
+  state: SecretsManagerState,
+  driver: RotationDriver,
+  milliseconds: number,
+): Promise<void> {
+  if (clock.advanceBy === undefined) throw new TypeError("this clock can't be moved");
+  if (!(milliseconds >= 0)) throw new RangeError(`\`advanceMs\` must be 0 or more, got: ${milliseconds}`);
+  // What is due already comes first; the schedule as it stands then says where to stop.
+  await driver.settle();
+  let left = milliseconds;
+  do {
+    const untilDue = Math.ceil(state.nextDueAt() - clock.now());
+    const step = untilDue > 0 ? Math.min(left, untilDue) : left;
+    clock.advanceBy(step);
+    left -= step;
+    await driver.settle();
+  } while (left > 0);
 }

@@ -3,6 +3,7 @@ import {
   DescribeSecretCommand,
   GetSecretValueCommand,
   PutSecretValueCommand,
+  RotateSecretCommand,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { DAY, SettableClock } from "../../../local/clock";
@@ -68,6 +69,7 @@ describe("the wire protocol", () => {
     ],
     ["another service", "DynamoDB_20120810.GetItem", "{}", "UnknownOperationException"],
     ["what isn't JSON", "secretsmanager.ListSecrets", "{", "SerializationException"],
+    ["what isn't an object", "secretsmanager.ListSecrets", "[]", "SerializationException"],
     ["a list for a string", "secretsmanager.DescribeSecret", '{"SecretId": []}', "SerializationException"],
   ])("%s is refused", async (_what, target, body, code) => {
     const response = await fetch(server.url, { method: "POST", body, headers: { "x-amz-target": target } });
@@ -187,6 +189,28 @@ describe("what the server tells", () => {
       expect.objectContaining({ error: "no such route" }),
     ]);
   });
+});
+
+test("a Lambda API that can't be asked is told at once, in an error that SDKs don't repeat", async () => {
+  const unreachable = {
+    mayInvoke: async () => {
+      throw new Error("set AWS_ENDPOINT_URL_LAMBDA");
+    },
+    invoke: async () => {},
+  };
+  const other = await startSecretsManager({ clock: new SettableClock(), functions: unreachable });
+  const caller = client({ endpoint: other.url, maxAttempts: 3 });
+  await caller.send(new CreateSecretCommand({ Name: "key" }));
+  const rotate = new RotateSecretCommand({
+    SecretId: "key",
+    RotationLambdaARN: "arn:aws:lambda:x:y:function:z",
+  });
+  await expect(caller.send(rotate)).rejects.toMatchObject({
+    name: "InvalidParameterException",
+    message: "The Lambda API can't be asked about arn:aws:lambda:x:y:function:z: set AWS_ENDPOINT_URL_LAMBDA",
+  });
+  expect(other.calls.byOperation.RotateSecret).toBe(1);
+  await other.close();
 });
 
 test("two servers share nothing", async () => {
