@@ -136,8 +136,9 @@ async function lookBeforeMinting(deps: RotationDeps, rotation: Rotation): Promis
   // Stored ids are compared, not the live key's: a dead current key has to be healed by this very rotation.
   if (check.accepted && check.agentInstanceId !== current.agentInstanceId) throw new Stop("wrong-instance");
   const guard = check.accepted ? guardedUntil(current) : undefined;
-  if (guard !== undefined && controlPlane.now() < guard && !(await holdsKey(deps, rotation))) {
-    // Left there, AWSPENDING on an empty version would refuse every later rotation.
+  const isGuarded = guard !== undefined && controlPlane.now() < guard;
+  if (isGuarded && !isNewer(await issuedAt(deps, rotation, rotation.token), current.issuedAt)) {
+    // Left there, AWSPENDING on a version with nothing new would refuse every later rotation.
     return dropPending(deps, rotation, rotation.description, "grace-running", new Date(guard).toISOString());
   }
   if (deps.budget.remainingMs() < MINT_RESERVE_MS) throw new Stop("out-of-time");
@@ -299,10 +300,6 @@ async function dropPending(
   throw new Stop(state, detail);
 }
 
-async function holdsKey(deps: RotationDeps, { secretArn, token }: Rotation): Promise<boolean> {
-  return (await readLagging(deps, secretArn, token)) !== undefined;
-}
-
 /**
  * Moves AWSCURRENT from the base to this attempt's version. Where it is on a third version by now, the key that was
  * issued last wins: somebody may have stored an older one by hand, whose last hours this rotation's refresh has begun.
@@ -320,7 +317,7 @@ async function moveCurrent(deps: RotationDeps, rotation: Rotation, record: Agent
       const current = fresh && versionWith("AWSCURRENT", fresh.versionStages);
       if (current === rotation.token) return;
       if (fresh && current !== undefined && current !== from) {
-        if (await isNewer(deps, rotation, current, record)) {
+        if (!isNewer(record.issuedAt, (await issuedAt(deps, rotation, current)) ?? 0)) {
           return dropPending(deps, rotation, fresh, "promoted-meanwhile");
         }
         from = current;
@@ -332,19 +329,22 @@ async function moveCurrent(deps: RotationDeps, rotation: Rotation, record: Agent
   }
 }
 
-/** Whether the key under a version was issued after `record`'s. A value that nobody can read is not. */
-async function isNewer(
+/** When the key under a version was issued; `undefined` where there is no value that this project wrote. */
+async function issuedAt(
   deps: RotationDeps,
   { secretArn }: Rotation,
   versionId: string,
-  record: AgentKeyRecord,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const value = await readLagging(deps, secretArn, versionId);
   try {
-    return value !== undefined && parseRecord(value).issuedAt > record.issuedAt;
+    return value === undefined ? undefined : parseRecord(value).issuedAt;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+function isNewer(time: number | undefined, than: number): boolean {
+  return time !== undefined && time > than;
 }
 
 /** Also the dry run when rotation is switched on: the version then holds a copy of the current value. */
