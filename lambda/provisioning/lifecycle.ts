@@ -1,11 +1,17 @@
 import { createHash } from "node:crypto";
 import type { Budget, Sleep } from "../budget";
 import type { ControlPlaneAuth, ProvisioningInput, ProvisioningResult } from "../contract";
-import type { AgentInstance, AgentInstanceFields, ControlPlane, IssuedKey } from "../control-plane/client";
+import type {
+  AgentInstance,
+  AgentInstanceFields,
+  ControlPlane,
+  IssuedKey,
+  KeyCheck,
+} from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
-import { decideStanding, Stop } from "../domain/decision";
+import { ACTIVATION_MS, decideStanding, Stop } from "../domain/decision";
 import { locateSecret, markDescription, ownershipOf, type SecretLocation } from "../domain/ownership";
-import { composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
+import { type AgentKeyRecord, composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
 import type { Log } from "../log";
 import { type Intent, type IntentStore, NO_VERSION } from "../mint/intent-store";
 import { MINT_RESERVE_MS, mintAndStore, succeed } from "../mint/mint";
@@ -100,7 +106,8 @@ async function findStored(deps: ProvisioningDeps, job: Job): Promise<AgentInstan
   const base = versionWith("AWSCURRENT", description.versionStages);
   if (base === undefined) return undefined;
   const value = await deps.secrets.readCurrent(input.secretArn);
-  if (value === undefined) return undefined;
+  if (value === undefined)
+    throw new ProvisioningError("the stored key cannot be read yet, though it is there: deploy again");
   const record = parseRecord(value);
   if (input.adopt && input.adopt.agentInstanceId !== record.agentInstanceId) {
     throw new ProvisioningError(
@@ -115,8 +122,9 @@ async function findStored(deps: ProvisioningDeps, job: Job): Promise<AgentInstan
         `there, or remove '${input.id}' and add it under a new id`,
     );
   }
+  if (ownershipOf(instance.description, job.secret) === "theirs") throw managedElsewhere(instance);
   if (!instance.isActive) await controlPlane.updateInstance(instance.id, { isActive: true });
-  const check = await controlPlane.checkAgentKey(record.agentKey);
+  const check = await checkStored(deps, controlPlane, record);
   if (check.accepted) {
     if (check.agentInstanceId === instance.id) return instance;
     throw new ProvisioningError(
@@ -131,6 +139,19 @@ async function findStored(deps: ProvisioningDeps, job: Job): Promise<AgentInstan
   }
   await obtainKey(deps, job, { base, existing: instance });
   return instance;
+}
+
+/** A key that was issued just now may not be live yet: that is no reason to mint another. */
+async function checkStored(
+  deps: ProvisioningDeps,
+  controlPlane: ControlPlane,
+  record: AgentKeyRecord,
+): Promise<KeyCheck> {
+  for (;;) {
+    const check = await controlPlane.checkAgentKey(record.agentKey);
+    if (check.accepted || controlPlane.now() >= record.issuedAt + ACTIVATION_MS) return check;
+    await deps.sleep(POLL_MS);
+  }
 }
 
 async function provisionFirstKey(deps: ProvisioningDeps, job: Job): Promise<AgentInstance> {
@@ -433,9 +454,31 @@ async function findOwned(
   controlPlane: ControlPlane,
 ): Promise<AgentInstance | undefined> {
   const secret = locateSecret(input.secretArn);
-  const value = await deps.secrets.readCurrent(input.secretArn);
-  if (value !== undefined) return controlPlane.getInstance(parseRecord(value).agentInstanceId);
+  const record = await storedRecord(deps, input);
+  if (record) {
+    const instance = await controlPlane.getInstance(record.agentInstanceId);
+    return instance && ownershipOf(instance.description, secret) !== "theirs" ? instance : undefined;
+  }
   const listed = input.name === undefined ? undefined : await controlPlane.findInstanceByName(input.name);
   const instance = listed && (await controlPlane.getInstance(listed.id));
   return instance && ownershipOf(instance.description, secret) === "ours" ? instance : undefined;
+}
+
+/** `undefined` also where the secret is being deleted or holds another's value: the instance has to go all the same. */
+async function storedRecord(
+  { secrets, log }: ProvisioningDeps,
+  { id, secretArn }: ProvisioningInput,
+): Promise<AgentKeyRecord | undefined> {
+  try {
+    const value = await secrets.readCurrent(secretArn);
+    return value === undefined ? undefined : parseRecord(value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : "unknown";
+    if (!["InvalidRequestException", "UnreadableSecretValueError"].includes(reason)) throw error;
+    log.warn("the stored key cannot be read: looking for the instance by its name and marker", {
+      id,
+      reason,
+    });
+    return undefined;
+  }
 }
