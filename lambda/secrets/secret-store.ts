@@ -30,8 +30,8 @@ export interface NewVersion {
 /** What the functions ask of Secrets Manager. */
 export interface SecretStore {
   describe(secretId: string): Promise<SecretDescription>;
-  /** The value of one version, or `undefined` where it has none (yet); with `stage`, only if it carries that label. */
-  readVersion(secretId: string, versionId: string, stage?: StagingLabel): Promise<string | undefined>;
+  /** The value of one version, or `undefined` where it has none (yet). */
+  readVersion(secretId: string, versionId: string): Promise<string | undefined>;
   /** The value of the version under AWSCURRENT, or `undefined` where there is none. */
   readCurrent(secretId: string): Promise<string | undefined>;
   /** Repeating it with the same content changes nothing. Throws `VersionConflictError` where the content differs. */
@@ -67,8 +67,8 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
         tags: Object.fromEntries((answer.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),
       };
     },
-    readVersion: (secretId, versionId, stage) =>
-      read(new GetSecretValueCommand({ SecretId: secretId, VersionId: versionId, VersionStage: stage })),
+    readVersion: (secretId, versionId) =>
+      read(new GetSecretValueCommand({ SecretId: secretId, VersionId: versionId })),
     readCurrent: (secretId) =>
       read(new GetSecretValueCommand({ SecretId: secretId, VersionStage: "AWSCURRENT" })),
     async putVersion({ secretId, versionId, value, stage, rotationToken }) {

@@ -38,10 +38,9 @@ test("describes a secret that has no version yet", async () => {
 });
 
 describe("reading", () => {
-  test("by version, by version and label, and the current one", async () => {
+  test("by version, and the current one", async () => {
     const { store, id } = stored();
     await expect(store.readVersion(id, V1)).resolves.toBe("first");
-    await expect(store.readVersion(id, V1, "AWSCURRENT")).resolves.toBe("first");
     await expect(store.readCurrent(id)).resolves.toBe("first");
   });
 
