@@ -1,6 +1,6 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { AgentKeys, type AgentKeysSettings, InvalidEnvironmentsError } from "../../constructs";
-import { bundles, leastSettings, type Synthesised, stack, synthAgentKeys } from "../helpers/synth";
+import { leastSettings, type Synthesised, stack, synthAgentKeys } from "../helpers/synth";
 
 const two: Partial<AgentKeysSettings> = {
   agentInstances: [
@@ -147,8 +147,10 @@ describe("in somebody's own stack", () => {
       id: `a-${n}`,
       agentType: { id: "at_1" },
     }));
-    const { node } = new AgentKeys(stack(), "agent-keys", { ...leastSettings, agentInstances, bundles });
-    expect(node.metadata).toMatchObject([
+    const scope = stack();
+    // Without bundles, it ends before it makes the instances.
+    expect(() => new AgentKeys(scope, "agent-keys", { ...leastSettings, agentInstances })).toThrow(/bundle/);
+    expect(scope.node.findChild("agent-keys").node.metadata).toMatchObject([
       { type: "@cdktf/warn", data: expect.stringMatching(/at most 1000 in one stack/) },
     ]);
   });
