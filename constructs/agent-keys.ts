@@ -2,19 +2,13 @@ import * as path from "node:path";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
-import { Annotations, type ITerraformDependable } from "cdktf";
+import { Annotations } from "cdktf";
 import { Construct } from "constructs";
-import { AgentInstance } from "./agent-instance";
-import { AgentKeyRotation } from "./agent-key-rotation";
-import { AgentKeySecret, provisionAccess, rotateAccess } from "./agent-key-secret";
+import { AgentKey } from "./agent-key";
+import { provisionAccess, rotateAccess } from "./agent-key-secret";
 import { checkSettings, describeProblem, refuseErrors } from "./checks";
 import { ControlPlaneAccess } from "./control-plane-access";
-import {
-  type AgentInstanceSettings,
-  type AgentKeysSettings,
-  type ResolvedSettings,
-  resolveSettings,
-} from "./environment";
+import { type AgentKeysSettings, resolveSettings } from "./environment";
 import { EnvironmentKey } from "./environment-key";
 import { IntentTable } from "./intent-table";
 import { type AwsLocation, functionArn, functionName } from "./names";
@@ -33,14 +27,6 @@ export interface FunctionBundles {
 export interface AgentKeysProps extends AgentKeysSettings {
   /** @default - the bundles that this package ships */
   readonly bundles?: FunctionBundles;
-}
-
-/** One agent instance with its secret and its rotation. */
-export interface AgentKey {
-  readonly secret: AgentKeySecret;
-  readonly instance: AgentInstance;
-  /** Absent where rotation is off. */
-  readonly rotation?: AgentKeyRotation;
 }
 
 /**
@@ -73,6 +59,7 @@ export class AgentKeys extends Construct {
       Annotations.of(this).addWarning(describeProblem(warning));
     }
     const settings = resolveSettings(given);
+    const { agentInstances } = given;
     const location: AwsLocation = {
       region: settings.region,
       accountId: new DataAwsCallerIdentity(this, "account").accountId,
@@ -118,21 +105,21 @@ export class AgentKeys extends Construct {
       sourceAccount: location.accountId,
     });
 
-    // Whatever is not reached through the functions: an interrupted deploy shall leave these first, and a removal last.
-    const environmentResources: ITerraformDependable[] = [permission, ...(key ? [key.alias] : [])];
     if (settings.removal === "protect") {
-      new RemovalGuard(this, "removal-guard", { settings, agentInstances: given.agentInstances });
+      new RemovalGuard(this, "removal-guard", { settings, agentInstances });
     }
     const instances = new Construct(this, "instances");
+    const shared = {
+      ...secrets,
+      rotationFunction: this.rotationFunction,
+      provisioningFunction: this.provisioningFunction,
+      // An interrupted deploy shall leave these before any instance, and a removal shall come to them last.
+      environmentResources: [permission, ...(key ? [key.alias] : [])],
+    };
     this.agentKeys = new Map(
-      given.agentInstances.map((instance) => [
+      agentInstances.map((instance) => [
         instance.id,
-        this.addAgentKey(new Construct(instances, instance.id), {
-          settings,
-          instance,
-          secrets,
-          environmentResources,
-        }),
+        new AgentKey(instances, instance.id, { ...shared, instance }),
       ]),
     );
   }
@@ -143,38 +130,6 @@ export class AgentKeys extends Construct {
     if (agentKey) return agentKey;
     const known = [...this.agentKeys.keys()].join(", ") || "none";
     throw new Error(`There is no agent instance "${id}" at ${this.node.path}; configured: ${known}.`);
-  }
-
-  private addAgentKey(
-    scope: Construct,
-    {
-      settings,
-      instance,
-      secrets,
-      environmentResources,
-    }: {
-      settings: ResolvedSettings;
-      instance: AgentInstanceSettings;
-      secrets: { location: AwsLocation; encryptionKeyArn?: string };
-      environmentResources: ITerraformDependable[];
-    },
-  ): AgentKey {
-    const secret = new AgentKeySecret(scope, "secret", { ...secrets, settings, instance });
-    const agentInstance = new AgentInstance(scope, "instance", {
-      settings,
-      instance,
-      secret,
-      provisioningFunction: this.provisioningFunction,
-      dependsOn: environmentResources,
-    });
-    if (settings.rotation === "off") return { secret, instance: agentInstance };
-    const rotation = new AgentKeyRotation(scope, "rotation", {
-      secret,
-      rotationFunction: this.rotationFunction,
-      schedule: settings.rotation,
-      dependsOn: [agentInstance.resource, ...environmentResources],
-    });
-    return { secret, instance: agentInstance, rotation };
   }
 }
 

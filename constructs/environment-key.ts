@@ -20,7 +20,7 @@ export interface EnvironmentKeyProps {
  */
 export class EnvironmentKey extends Construct {
   readonly arn: string;
-  /** Everything that has to be there before the key is used by name. */
+  /** The key's name, for people. */
   readonly alias: KmsAlias;
 
   constructor(scope: Construct, id: string, { settings, location }: EnvironmentKeyProps) {

@@ -1,7 +1,8 @@
 export { AgentInstance, type AgentInstanceProps } from "./agent-instance";
+export { AgentKey, type AgentKeyProps } from "./agent-key";
 export { AgentKeyRotation, type AgentKeyRotationProps } from "./agent-key-rotation";
 export { AgentKeySecret, type AgentKeySecretProps } from "./agent-key-secret";
-export { type AgentKey, AgentKeys, type AgentKeysProps, type FunctionBundles } from "./agent-keys";
+export { AgentKeys, type AgentKeysProps, type FunctionBundles } from "./agent-keys";
 export { AgentKeysStack, type AgentKeysStackProps } from "./agent-keys-stack";
 export {
   checkEnvironments,
