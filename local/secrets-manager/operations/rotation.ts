@@ -96,7 +96,7 @@ export function cancelRotateSecret(store: Store, input: Input): object {
   store.save({
     ...secret,
     lastChangedAt: store.clock.now(),
-    rotation: { ...secret.rotation, enabled: false, window: null, nextRotationAt: null },
+    rotation: { ...secret.rotation, enabled: false },
   });
   return { ARN: secret.arn, Name: secret.name, ...(pending ? { VersionId: pending.id } : {}) };
 }

@@ -41,6 +41,7 @@ import { type SecretsManager, startSecretsManager } from "../../../local/secrets
 
 const onAws = process.env.VALMI_CONTRACT_SECRETS_MANAGER === "aws";
 const localOnly = onAws ? test.skip : test;
+if (onAws) jest.setTimeout(60_000);
 
 const FUNCTION = "arn:aws:lambda:eu-west-1:000000000000:function:rotate";
 const FORBIDDEN_FUNCTION = "arn:aws:lambda:eu-west-1:000000000000:function:forbidden";
@@ -77,10 +78,13 @@ beforeEach(() => {
   step = rotate;
 });
 
-afterAll(async () => {
-  for (const SecretId of created) {
+afterEach(async () => {
+  for (const SecretId of created.splice(0)) {
     await client.send(new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }));
   }
+});
+
+afterAll(async () => {
   client.destroy();
   await server?.close();
 });

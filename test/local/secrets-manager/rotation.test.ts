@@ -226,6 +226,14 @@ describe("the schedule", () => {
     expect(rotations(story)).toEqual(["2026-03-02T01:00:00Z"]);
   });
 
+  test("counts on from the last rotation where the interval changes", () => {
+    const story = scheduled(DAYS_90);
+    story.pass(100 * DAY);
+    story.rotate("dry2", { RotateImmediately: false, RotationRules: { AutomaticallyAfterDays: 30 } });
+    story.pass(29 * DAY);
+    expect(rotations(story)).toEqual(["2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"]);
+  });
+
   test("is off after CancelRotateSecret, and says what it was", () => {
     const story = scheduled(DAYS_90);
     story.call("CancelRotateSecret");
@@ -349,6 +357,24 @@ describe("a failed rotation", () => {
     expect(attempts(repeated.pass(DAY, repeated.fails))).toBe(3);
   });
 
+  test("on demand becomes that of a window which opens meanwhile", () => {
+    const story = failing({ retryOnDemandForMs: 25 * MINUTE });
+    story.pass(DAY - 10 * MINUTE);
+    story.rotate("new");
+    story.pass(DAY, story.fails);
+    expect(story.invoked.filter((line) => line === "new createSecret")).toHaveLength(5);
+  });
+
+  test("whose window the clock jumped out of isn't repeated", () => {
+    const story = new RotationStory().create();
+    story.rotate("dry", { RotateImmediately: false, RotationRules: DAYS_90 });
+    story.pass(90 * DAY, ({ Step }) => {
+      if (Step === "createSecret") throw new Error("broken");
+    });
+    story.clock.advanceBy(2 * DAY);
+    expect(attempts(story.run())).toBe(1);
+  });
+
   test("is refused to RotateSecret, which runs it again at once, with the settings it had", () => {
     const story = new RotationStory().create();
     story.rotate("new");
@@ -405,6 +431,18 @@ describe("a rotation that something comes between", () => {
     story.put("x", "other", ["mine"]);
     expect(story.labels()).toEqual({ first: ["AWSCURRENT"], other: ["mine"] });
     expect(story.eventNames()).toEqual(["RotationStarted", "RotationAbandoned"]);
+  });
+
+  test("a finished one keeps AWSPENDING where the new version takes only a label of its own", () => {
+    const { story, running } = begun();
+    story.put("new", "new", ["AWSPENDING", "AWSCURRENT"]);
+    story.state.invocationSucceeded(running);
+    story.run().put("x", "other", ["mine"]);
+    expect(story.labels()).toEqual({
+      first: ["AWSPREVIOUS"],
+      new: ["AWSCURRENT", "AWSPENDING"],
+      other: ["mine"],
+    });
   });
 
   test("a late put under the token of an abandoned rotation takes AWSPENDING from the next one", () => {

@@ -200,17 +200,14 @@ test("neither requests nor answers share anything with the state", () => {
     story.call(operation, input);
     vandalise(input);
   }
+  story.read();
   const before = JSON.stringify(story.state.snapshot());
-  const SecretIdList = ["key"];
+  expect(before).not.toContain("vandalised");
   for (const operation of ["DescribeSecret", "GetSecretValue", "ListSecrets", "ListSecretVersionIds"]) {
     vandalise(story.call(operation));
   }
-  vandalise(story.state.call("BatchGetSecretValue", { SecretIdList }));
-  vandalise(story.call("UpdateSecretVersionStage", { VersionStage: "extra", MoveToVersionId: token("b") }));
-  expect(before).not.toContain("vandalised");
-  const after = story.state.snapshot();
-  expect(JSON.stringify(after)).not.toContain("vandalised");
-  expect(after.secrets[0]?.versions[1]?.labels).toEqual(["AWSCURRENT", "extra", "mine"]);
+  vandalise(story.state.call("BatchGetSecretValue", { SecretIdList: ["key"] }));
+  expect(JSON.stringify(story.state.snapshot())).toBe(before);
 });
 
 test("keeps the latest events only, and none where none are wanted", () => {
