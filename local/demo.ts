@@ -1,11 +1,15 @@
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
+import type { Environment } from "../constructs";
 import { environments } from "../environments";
 import { manual } from "./demo/manual";
 import { Progress } from "./demo/progress";
 import { figuresTable } from "./demo/report";
 import { Story } from "./demo/story";
+import { DeploymentError } from "./deployment";
 import { QUIET_SDK } from "./emulator";
 import { type LocalRun, startLocalRun } from "./local-run";
 import { PrerequisiteError, prepareToolchain } from "./toolchain";
@@ -19,21 +23,21 @@ interface DemoOptions {
   readonly json?: string;
 }
 
-/** The signal that ends the demo; every other end is its own. */
+/** A signal has ended the demo. */
 class Interrupted extends Error {
   override readonly name = "Interrupted";
+
+  constructor(readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP") {
+    super(`ended by ${signal}; nothing is left running`);
+  }
 }
+
+/** Their texts say everything: a stack trace would only hide it. */
+const EXPECTED_ERRORS = [PrerequisiteError, DeploymentError, Interrupted];
 
 /** Plays the story, and returns whether everything was as expected. */
 async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
-  const environment = environments.find(({ name }) => name === options.environment);
-  if (environment === undefined) {
-    const known = environments.map(({ name }) => name).join(", ");
-    throw new PrerequisiteError(
-      `environments.ts has no environment "${options.environment}"`,
-      `choose one of: ${known}`,
-    );
-  }
+  const environment = environmentNamed(options.environment);
   const progress = new Progress(process.stdout);
   const report = (line: string) => progress.say(`          ${line}`);
   const toolchain = await progress.phase("toolchain", () =>
@@ -47,41 +51,47 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean>
     startLocalRun({ environment, toolchain, runsFolder, signal }),
   );
   const story = new Story(run, progress, signal);
+  let passed = false;
   try {
-    const figures = await story.play();
+    const played = await story.play();
     const keyTexts = story.keyTexts();
-    if (options.keep) await keepUp(run, story, progress, signal);
-    else await story.destroy();
+    if (!options.keep) await story.destroy();
     const leaks = await story.searchLeaks(keyTexts);
-    progress.say(figuresTable(figures));
-
-    const passed = progress.failed.length === 0;
+    progress.say(figuresTable(played));
+    passed = progress.failed.length === 0;
+    const seconds = { total: secondsSince(startedAt), ...progress.seconds };
     if (options.json !== undefined) {
-      const seconds = { total: secondsSince(startedAt), ...progress.seconds };
-      const all = { passed, ...figures, leaks, seconds, checks: progress.checks };
-      await writeFile(options.json, `${JSON.stringify(all, null, 2)}\n`);
+      const figures = { passed, ...played, leaks, seconds, checks: progress.checks };
+      await writeFile(options.json, `${JSON.stringify(figures, null, 2)}\n`);
     }
-    progress.say(
-      passed
-        ? `passed: ${progress.checks.length} checks in ${secondsSince(startedAt)} s`
-        : `FAILED: ${progress.failed.length} of ${progress.checks.length} checks; logs in ${run.folder}`,
-    );
-    if (passed) await run.removeFolder();
+    if (options.keep) await keepUp(run, story, progress, signal);
+    progress.say(verdict(progress, seconds.total));
     return passed;
   } finally {
     await story.stopConsumers();
     await run.close();
+    if (passed || signal.aborted) await run.removeFolder();
+    else progress.say(`logs and state are in ${run.folder}`);
   }
 }
 
-/** Leaves everything up until it is interrupted. */
+function environmentNamed(name: string): Environment {
+  const environment = environments.find((each) => each.name === name);
+  if (environment !== undefined) return environment;
+  const known = environments.map((each) => each.name).join(", ");
+  throw new PrerequisiteError(`environments.ts has no environment "${name}"`, `choose one of: ${known}`);
+}
+
+/** Leaves everything up until a signal comes. */
 async function keepUp(run: LocalRun, story: Story, progress: Progress, signal: AbortSignal): Promise<void> {
   await story.stopConsumers();
   progress.say(manual(run, await run.deployment.outputs()));
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  if (!signal.aborted) await once(signal, "abort");
+}
+
+function verdict({ checks, failed }: Progress, seconds: number): string {
+  if (failed.length === 0) return `passed: ${checks.length} checks in ${seconds} s`;
+  return `FAILED: ${failed.map(({ name }) => name).join("; ")}`;
 }
 
 const secondsSince = (startedAt: number) => Number(((performance.now() - startedAt) / 1_000).toFixed(1));
@@ -91,7 +101,7 @@ async function main(): Promise<void> {
   Object.assign(process.env, QUIET_SDK);
   const interruption = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => interruption.abort(new Interrupted(`ended by ${name}`)));
+    process.on(name, () => interruption.abort(new Interrupted(name)));
   }
 
   const program = new Command("npm run local --")
@@ -106,10 +116,14 @@ async function main(): Promise<void> {
       process.exitCode = passed ? 0 : 1;
     });
 
-  await program.parseAsync().catch((error: unknown) => {
-    const expected = error instanceof PrerequisiteError || error instanceof Interrupted;
-    console.error(expected || !(error instanceof Error) ? `${(error as Error).message}` : error.stack);
-    process.exitCode = 1;
+  await program.parseAsync().catch((thrown: unknown) => {
+    // What a signal interrupts fails in its own words.
+    const error: unknown = interruption.signal.aborted ? interruption.signal.reason : thrown;
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    const isExpected = EXPECTED_ERRORS.some((kind) => error instanceof kind);
+    console.error(isExpected ? message : stack);
+    // As a shell reports a program that a signal ended.
+    process.exitCode = error instanceof Interrupted ? 128 + constants.signals[error.signal] : 1;
   });
 }
 

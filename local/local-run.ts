@@ -10,11 +10,15 @@ import { type CountingProxy, startCountingProxy } from "./demo/counting-proxy";
 import { addAdoptedInstances, seedFor } from "./demo/seed";
 import { Deployment } from "./deployment";
 import { LOCAL_CREDENTIALS, ownEmulator, startEmulator } from "./emulator";
+import { lambdaFunctions } from "./secrets-manager/lambda-functions";
 import { type SecretsManager, startSecretsManager } from "./secrets-manager/server";
 import type { Toolchain } from "./toolchain";
 
 /** How the functions call themselves to AWS, by which their calls are told from those of others. */
 export const FUNCTIONS_APP_ID = "functions";
+
+/** The account that MiniStack and the local Secrets Manager speak of. */
+const ACCOUNT_ID = "000000000000";
 
 const PROJECT_FOLDER = resolve(__dirname, "..");
 
@@ -81,8 +85,15 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       }),
     );
     addAdoptedInstances(controlPlane.state, environment);
+    // Filled in below: the emulator needs to know Secrets Manager's address, so it starts later.
+    const lambdaVariables: NodeJS.ProcessEnv = { ...LOCAL_CREDENTIALS };
     const secretsManager = open(
-      await startSecretsManager({ clock, region, ...(given && { port: given.secretsManagerPort }) }),
+      await startSecretsManager({
+        clock,
+        region,
+        functions: lambdaFunctions(ACCOUNT_ID, lambdaVariables),
+        ...(given && { port: given.secretsManagerPort }),
+      }),
     );
     const dynamoDb = given ? undefined : open(await startCountingProxy());
     const emulator =
@@ -101,8 +112,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
           );
     const emulatorUrl = emulator?.url ?? given?.url ?? "";
     dynamoDb?.forwardTo(emulatorUrl);
-    // Read by the local Secrets Manager when it invokes a rotation function.
-    process.env.AWS_ENDPOINT_URL_LAMBDA = emulatorUrl;
+    lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = emulatorUrl;
 
     const endpoints = {
       AWS_ENDPOINT_URL: emulatorUrl,
@@ -122,9 +132,9 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       environment: environment.name,
       region,
       toolchain,
-      app: `${JSON.stringify(process.execPath)} --import ${JSON.stringify(require.resolve("tsx"))} ${JSON.stringify(
-        join(PROJECT_FOLDER, "main.ts"),
-      )}`,
+      app: [process.execPath, "--import", require.resolve("tsx"), join(PROJECT_FOLDER, "main.ts")]
+        .map((part) => JSON.stringify(part))
+        .join(" "),
       variables: { ...endpoints, [LOCAL_RUN_VARIABLE]: controlPlane.url },
       ...(signal && { signal }),
       env,

@@ -1,0 +1,62 @@
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { environments } from "../../environments";
+import { identify, readStored } from "../../local/demo/agent-keys";
+import { type LocalRun, startLocalRun } from "../../local/local-run";
+import { prepareToolchain } from "../../local/toolchain";
+
+const LOCAL_FOLDER = resolve(__dirname, "../../.local");
+
+/** A local run of the environment `dev`; the caller closes it. */
+export async function startDev(): Promise<LocalRun> {
+  const environment = environments.find(({ name }) => name === "dev");
+  if (environment === undefined) throw new Error("environments.ts has no environment dev");
+  const toolchain = await prepareToolchain({ cacheFolder: LOCAL_FOLDER });
+  return startLocalRun({ environment, toolchain, runsFolder: resolve(LOCAL_FOLDER, "runs") });
+}
+
+/** Waits for something that another process brings about. */
+export async function until(what: string, isSo: () => boolean | undefined, limitMs = 120_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await delay(50);
+  }
+}
+
+/** How things stand for one configured instance: what the Control Plane has, and what its secret holds. */
+export async function standing(run: LocalRun, id: string) {
+  const { environment, controlPlane, secrets } = run;
+  const name = `${environment.name}-${id}`;
+  const instances = controlPlane.state.allInstances().filter((instance) => instance.name === name);
+  const stored = await readStored(secrets, `valmi/${environment.name}/${id}/agent-key`);
+  const { accepted, agentInstanceId } = await identify(controlPlane.url, stored.agentKey);
+  return {
+    /** Ids at the Control Plane of the instances of its name. */
+    instances: instances.map((instance) => instance.id),
+    mints: instances.flatMap(({ keys }) => keys).length,
+    storedKeyIsAccepted: accepted,
+    storedKeyBelongsTo: agentInstanceId,
+    storedKeyIsTheLatest: instances[0]?.keys.at(-1)?.value === stored.agentKey.reveal(),
+  };
+}
+
+/** An instance that this project didn't make, with a name much like one of ours. Its key must outlive every story. */
+export function addStranger(run: LocalRun, name: string): { isUntouched(): boolean } {
+  const { state } = run.controlPlane;
+  const type = state.snapshot().agentTypes[0];
+  if (type === undefined) throw new Error("the Control Plane knows no agent type");
+  const { instance, agentKey } = state.createInstance(type.workspaceId, {
+    name,
+    description: "Made by hand",
+    agentTypeId: type.id,
+    accountId: null,
+    contactId: null,
+  });
+  return {
+    isUntouched: () => {
+      const now = state.allInstances().find(({ id }) => id === instance.id);
+      return state.isAccepted(agentKey) && JSON.stringify(now) === JSON.stringify(instance);
+    },
+  };
+}
