@@ -85,8 +85,14 @@ export function presentable(error: unknown): Error {
   if (isControlPlaneError(error, "unauthorized", "forbidden")) {
     return presentable(new Stop("operator-key-refused", error.message));
   }
-  const presented = new Error(error instanceof Error ? error.message : "unknown error");
+  const presented = new Error(textOf(error));
   presented.name = error instanceof Error ? error.name : "Error";
   presented.stack = `${presented.name}: ${presented.message}`;
   return presented;
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown error";
+  // The parser's own text quotes what it could not parse: an answer of Secrets Manager, for one.
+  return error instanceof SyntaxError ? "an answer of AWS is not JSON" : error.message;
 }
