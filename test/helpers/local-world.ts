@@ -11,7 +11,7 @@ import { createControlPlane } from "../../lambda/control-plane/client";
 import { ControlPlaneApiKey } from "../../lambda/domain/credential";
 import { type AgentKeyRecord, parseRecord } from "../../lambda/domain/secret-value";
 import type { Log } from "../../lambda/log";
-import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
+import { dynamoDbIntentStore, type IntentStore } from "../../lambda/mint/intent-store";
 import { ensureInstance, type ProvisioningDeps } from "../../lambda/provisioning/lifecycle";
 import { type RotationDeps, type RotationStep, runStep } from "../../lambda/rotation/steps";
 import { secretsManagerStore, versionWith } from "../../lambda/secrets/secret-store";
@@ -62,6 +62,7 @@ export class LocalWorld {
   readonly aws: InMemoryAws;
   readonly dynamoDb = new InMemoryAws(this.table.perform);
   readonly client: SecretsManagerClient;
+  private readonly intents: IntentStore;
   readonly secretArn: string;
   readonly apiKeySecretArn: string;
   readonly controlPlaneCalls: string[] = [];
@@ -92,6 +93,10 @@ export class LocalWorld {
     });
     this.aws = new InMemoryAws((operation, input) => this.secretsManager.call(operation, input));
     this.client = new SecretsManagerClient(this.clientOptions(this.aws));
+    this.intents = dynamoDbIntentStore(
+      new DynamoDBClient(this.clientOptions(this.dynamoDb)),
+      this.table.name,
+    );
     this.secretArn = this.createSecret(SECRET_NAME, {
       Tags: [
         { Key: SECRET_TAGS.environment, Value: "dev" },
@@ -111,7 +116,7 @@ export class LocalWorld {
     const secrets = secretsManagerStore(this.client);
     return {
       secrets,
-      intents: dynamoDbIntentStore(new DynamoDBClient(this.clientOptions(this.dynamoDb)), this.table.name),
+      intents: this.intents,
       connect: async () =>
         createControlPlane({
           baseUrl: "https://value.valmi.io/api/v1",
@@ -335,7 +340,8 @@ export class LocalWorld {
     return [API_KEY, ...this.instances.flatMap(({ keys }) => keys.map(({ value }) => value))];
   }
 
-  private readonly fetch: typeof fetch = async (url, init) => {
+  /** The Control Plane in the place of the platform's `fetch`. */
+  readonly fetch: typeof fetch = async (url, init) => {
     const { pathname, search } = new URL(String(url));
     const path = pathname.slice("/api/v1".length);
     const route = `${init?.method} ${path.replace(/^\/agent_instance\/ai_[^/]+/, "/agent_instance/{id}")}`;
