@@ -58,8 +58,7 @@ export function writeVersion(
     lastChangedAt: store.clock.now(),
     rotation: countedAsRotation(store, secret, token, given),
   });
-  const interrupted = unfinished(secret.versions);
-  if (interrupted && interrupted.id !== token) abandon(store, saved, interrupted.id);
+  abandonInterrupted(store, secret, saved, token);
   return saved;
 }
 
@@ -89,6 +88,14 @@ function endedByNewVersion(
   if (!pending || pending.id === token) return versions;
   const finished = pending.labels.includes(CURRENT);
   return finished && !given.includes(CURRENT) ? versions : dropLabel(versions, PENDING);
+}
+
+/** Whose version lost AWSPENDING to the new one, has lost its rotation, if one runs or was left unfinished. */
+function abandonInterrupted(store: Store, before: Secret, after: Secret, token: string): void {
+  const pending = holderOf(before.versions, PENDING);
+  if (!pending || pending.id === token || byId(after.versions, pending.id)?.labels.includes(PENDING)) return;
+  const runs = store.rotations.get(after.name)?.token === pending.id;
+  if (runs || unfinished(before.versions)) abandon(store, after, pending.id);
 }
 
 /** A value changed by hand counts as a rotation where the rules count days (API reference, RotationRulesType). */

@@ -466,6 +466,31 @@ describe("a rotation that something comes between", () => {
     expect(story.state.nextInvocation()).toBeNull();
   });
 
+  test("is abandoned by a new current version also after it has promoted its own", () => {
+    const { story, running } = begun();
+    story.put("new", "new", ["AWSPENDING", "AWSCURRENT"]);
+    story.put("by hand", "hand");
+    story.state.invocationSucceeded(running);
+    expect(story.state.nextInvocation()).toBeNull();
+    expect(story.labels()).toEqual({ new: ["AWSPREVIOUS"], hand: ["AWSCURRENT"] });
+    expect(story.eventNames()).toEqual(["RotationStarted", "RotationAbandoned"]);
+  });
+
+  test("a finished one is not", () => {
+    const story = new RotationStory().create();
+    story.rotate("new");
+    story.run().put("by hand", "hand");
+    expect(story.eventNames()).toEqual(["RotationStarted", "RotationSucceeded"]);
+  });
+
+  test("ends as its secret is marked for deletion, also where that is undone", () => {
+    const { story, running } = begun();
+    story.call("DeleteSecret");
+    story.call("RestoreSecret");
+    story.state.invocationSucceeded(running);
+    expect(story.state.nextInvocation()).toBeNull();
+  });
+
   test("ends with its secret", () => {
     const { story, running } = begun();
     story.call("DeleteSecret", { ForceDeleteWithoutRecovery: true });
