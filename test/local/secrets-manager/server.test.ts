@@ -191,6 +191,16 @@ describe("what the server tells", () => {
   });
 });
 
+test("moving the clock stops where a rotation falls due, and jumps over no window", async () => {
+  await create("key");
+  const RotationRules = { AutomaticallyAfterDays: 30 };
+  const RotationLambdaARN = "arn:aws:lambda:x:y:function:z";
+  const rotate = { SecretId: "key", RotationLambdaARN, RotationRules, RotateImmediately: false };
+  await client().send(new RotateSecretCommand(rotate));
+  await server.advanceBy(40 * DAY);
+  expect(server.state.events.map(({ detail }) => detail.eventName)).toContain("RotationStarted");
+});
+
 test("a Lambda API that can't be asked is told at once, in an error that SDKs don't repeat", async () => {
   const unreachable = {
     mayInvoke: async () => {
