@@ -28,8 +28,6 @@ export interface EmulatorOptions {
   readonly secretsManagerUrl: string;
   /** Where the functions reach DynamoDB. @default - the emulator's own */
   readonly dynamoDbUrl?: string;
-  /** How the functions' AWS clients call themselves. @default - nothing beyond the SDK's own name */
-  readonly appId?: string;
   /** @default process.env - what isn't about AWS is passed on: PATH, proxies, locale */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -67,7 +65,6 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       AWS_ENDPOINT_URL: url,
       AWS_ENDPOINT_URL_SECRETS_MANAGER: options.secretsManagerUrl,
       ...(options.dynamoDbUrl === undefined ? {} : { AWS_ENDPOINT_URL_DYNAMODB: options.dynamoDbUrl }),
-      ...(options.appId === undefined ? {} : { AWS_SDK_UA_APP_ID: options.appId }),
       BIND_HOST: "127.0.0.1",
       GATEWAY_PORT: String(port),
       LAMBDA_EXECUTOR: "local",
@@ -145,6 +142,17 @@ export function ownEmulator(env: NodeJS.ProcessEnv): OwnEmulator | undefined {
   }
   const { port } = loopbackUrl("AWS_ENDPOINT_URL_SECRETS_MANAGER", secretsManager);
   return { url: origin, secretsManagerPort: Number(port || 80) };
+}
+
+/** @throws PrerequisiteError where nobody answers HTTP at the URL of a user's own emulator. */
+export async function expectAnswer({ url }: OwnEmulator): Promise<void> {
+  await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((cause: Error) => {
+    throw new PrerequisiteError(
+      `AWS_ENDPOINT_URL names ${url}, where nothing answers`,
+      "start that emulator, or unset the variable",
+      { cause },
+    );
+  });
 }
 
 function loopbackUrl(variable: string, text: string): URL {

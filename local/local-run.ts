@@ -9,13 +9,13 @@ import { type LocalControlPlane, startControlPlane } from "./control-plane/serve
 import { type CountingProxy, startCountingProxy } from "./demo/counting-proxy";
 import { addAdoptedInstances, seedFor } from "./demo/seed";
 import { Deployment } from "./deployment";
-import { LOCAL_CREDENTIALS, ownEmulator, startEmulator } from "./emulator";
+import { expectAnswer, LOCAL_CREDENTIALS, ownEmulator, startEmulator } from "./emulator";
 import { lambdaFunctions } from "./secrets-manager/lambda-functions";
 import { type SecretsManager, startSecretsManager } from "./secrets-manager/server";
 import type { Toolchain } from "./toolchain";
 
-/** How the functions call themselves to AWS, by which their calls are told from those of others. */
-export const FUNCTIONS_APP_ID = "functions";
+/** How the demo's own client calls itself to Secrets Manager, by which its calls are told from the functions'. */
+export const DEMO_APP_ID = "demo";
 
 /** The account that MiniStack and the local Secrets Manager speak of. */
 const ACCOUNT_ID = "000000000000";
@@ -63,6 +63,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
   const { environment, toolchain, runsFolder, signal, env = process.env } = options;
   const { region } = environment;
   const given = ownEmulator(env);
+  if (given) await expectAnswer(given);
   await mkdir(runsFolder, { recursive: true });
   const folder = await mkdtemp(join(resolve(runsFolder), `${environment.name}-`));
 
@@ -106,7 +107,6 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
               region,
               secretsManagerUrl: secretsManager.url,
               ...(dynamoDb && { dynamoDbUrl: dynamoDb.url }),
-              appId: FUNCTIONS_APP_ID,
               env,
             }),
           );
@@ -121,6 +121,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
     const secrets = new SecretsManagerClient({
       endpoint: secretsManager.url,
       region,
+      userAgentAppId: DEMO_APP_ID,
       credentials: {
         accessKeyId: LOCAL_CREDENTIALS.AWS_ACCESS_KEY_ID,
         secretAccessKey: LOCAL_CREDENTIALS.AWS_SECRET_ACCESS_KEY,

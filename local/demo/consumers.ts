@@ -4,6 +4,9 @@ import { withoutAws } from "../emulator";
 import { exitOf, signalProcess, waitForEnd } from "../processes";
 import type { ConsumerReport, ConsumerVariables } from "./consumer";
 
+/** How consumers call themselves to Secrets Manager. */
+export const CONSUMER_APP_ID = "consumer";
+
 /** What a consumer's process has to be told. */
 export interface ConsumerOptions {
   readonly instanceId: string;
@@ -32,7 +35,7 @@ export class Consumer {
     };
     const child = fork(join(__dirname, "consumer.ts"), {
       execArgv: ["--import", require.resolve("tsx")],
-      env: { ...withoutAws(process.env), ...awsVariables, AWS_SDK_UA_APP_ID: "consumer", ...variables },
+      env: { ...withoutAws(process.env), ...awsVariables, AWS_SDK_UA_APP_ID: CONSUMER_APP_ID, ...variables },
       detached: true, // as the other children: a Ctrl-C reaches the parent only
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });

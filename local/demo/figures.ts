@@ -1,4 +1,5 @@
-import { FUNCTIONS_APP_ID, type LocalRun } from "../local-run";
+import { DEMO_APP_ID, type LocalRun } from "../local-run";
+import { CONSUMER_APP_ID } from "./consumers";
 
 /** Numbers of calls by operation. */
 export type Calls = Readonly<Record<string, number>>;
@@ -46,18 +47,24 @@ export function total(calls: Calls): number {
   return Object.values(calls).reduce((sum, count) => sum + count, 0);
 }
 
-function callsSoFar({ secretsManager, controlPlane, dynamoDb }: CountedRun): ServiceCalls {
-  // The functions' logging library adds something of its own to the name that they go by.
-  const callers = Object.entries(secretsManager.calls.byCaller).filter(([caller]) =>
-    caller.startsWith(FUNCTIONS_APP_ID),
-  );
+/** Those who call Secrets Manager and aren't the functions: the functions' names belong to their runtime. */
+const OTHERS = ["terraform", CONSUMER_APP_ID, DEMO_APP_ID];
+
+/** The functions' calls of Secrets Manager so far. */
+export function secretsManagerCalls({ secretsManager }: Pick<CountedRun, "secretsManager">): Calls {
   const ofFunctions: Record<string, number> = {};
-  for (const [, operations] of callers) {
+  for (const [caller, operations] of Object.entries(secretsManager.calls.byCaller)) {
+    if (OTHERS.includes(caller)) continue;
     for (const [name, count] of Object.entries(operations))
       ofFunctions[name] = (ofFunctions[name] ?? 0) + count;
   }
+  return ofFunctions;
+}
+
+function callsSoFar(run: CountedRun): ServiceCalls {
+  const { controlPlane, dynamoDb } = run;
   return {
-    secretsManager: ofFunctions,
+    secretsManager: secretsManagerCalls(run),
     dynamoDb: dynamoDb && { ...dynamoDb.calls },
     controlPlane: { ...controlPlane.calls },
   };

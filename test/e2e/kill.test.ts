@@ -1,4 +1,5 @@
 import { MINUTE } from "../../local/clock";
+import { secretsManagerCalls } from "../../local/demo/figures";
 import type { LocalRun } from "../../local/local-run";
 import { descendantsOf, signalProcess } from "../../local/processes";
 import { addStranger, standing, startDev, until } from "./run";
@@ -26,10 +27,7 @@ afterEach(async () => {
 });
 
 const controlPlaneCalls = (route: string) => run.controlPlane.calls[route] ?? 0;
-const functionPuts = () =>
-  Object.entries(run.secretsManager.calls.byCaller)
-    .filter(([caller]) => caller.startsWith("functions"))
-    .reduce((sum, [, operations]) => sum + (operations.PutSecretValue ?? 0), 0);
+const functionPuts = () => secretsManagerCalls(run).PutSecretValue ?? 0;
 
 /** Lets every Put be refused, so that a function that has minted a key keeps trying to store it. */
 function holdPuts(): void {

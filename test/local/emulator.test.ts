@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ownEmulator, QUIET_SDK, startEmulator, withoutAws } from "../../local/emulator";
+import { expectAnswer, ownEmulator, QUIET_SDK, startEmulator, withoutAws } from "../../local/emulator";
 import { isRunning, waitForEnd } from "../../local/processes";
 import { PrerequisiteError } from "../../local/toolchain/prerequisite-error";
 import { removeFolders, temporaryFolder, writeProgram } from "./programs";
@@ -116,6 +116,14 @@ describe("an emulator of the user's own", () => {
     };
 
     expect(ownEmulator(env)).toEqual({ url: "http://localhost:4566", secretsManagerPort: 7001 });
+  });
+
+  it("has to answer", async () => {
+    const nobody = { url: "http://127.0.0.1:9", secretsManagerPort: 7001 };
+
+    await expect(expectAnswer(nobody)).rejects.toThrow(
+      "AWS_ENDPOINT_URL names http://127.0.0.1:9, where nothing answers. Fix: start that emulator",
+    );
   });
 
   it.each([

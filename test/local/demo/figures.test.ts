@@ -3,7 +3,7 @@ import { type CountedRun, countCalls, perInstance, total } from "../../../local/
 /** A run whose servers have counted what is put into it. */
 function fakeRun() {
   const byCaller: Record<string, Record<string, number>> = {
-    "functions-with-a-suffix": { GetSecretValue: 4 },
+    "aws-sdk-js": { GetSecretValue: 4 },
     terraform: { DescribeSecret: 9 },
   };
   const run = {
@@ -18,9 +18,11 @@ it("counts what the functions call meanwhile, and nobody else's calls of Secrets
   const run = fakeRun();
 
   const calls = await countCalls(run, async () => {
-    run.secretsManager.calls.byCaller["functions-with-a-suffix"] = { GetSecretValue: 6, PutSecretValue: 1 };
-    run.secretsManager.calls.byCaller.functions = { GetSecretValue: 1 };
+    run.secretsManager.calls.byCaller["aws-sdk-js"] = { GetSecretValue: 6, PutSecretValue: 1 };
+    run.secretsManager.calls.byCaller["PT-NO-OP-2.36.0"] = { GetSecretValue: 1 };
     run.secretsManager.calls.byCaller.consumer = { GetSecretValue: 100 };
+    run.secretsManager.calls.byCaller.demo = { RotateSecret: 1 };
+    run.secretsManager.calls.byCaller.terraform = { DescribeSecret: 12 };
     run.dynamoDb.calls.PutItem = 3;
     run.controlPlane.calls["POST /agent_instance/create"] = 1;
   });
