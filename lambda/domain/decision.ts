@@ -49,6 +49,8 @@ export const STOPS = {
     "The new key is stored, and the Control Plane does not accept it yet. The next attempt tests it again.",
   "pending-key-dead":
     "The stored new key is refused for good: somebody refreshed since. AWSPENDING was taken off; rotate again.",
+  "pending-leftover":
+    "The version of this token holds a value that must not become current. AWSPENDING was taken off; rotate again.",
   "version-taken":
     "The version of this token held another value already. AWSPENDING was taken off; rotate again.",
   "store-failed":
@@ -108,60 +110,88 @@ export function guardedUntil(current: {
   return Math.max(current.previousKeyExpiresAt, current.issuedAt + LEAST_KEY_AGE_MS);
 }
 
-/** What the version that a standing intent names holds: nothing, or a key that is accepted or refused now. */
-export type StoredKey = "empty" | "accepted" | "refused";
+/**
+ * What is stored already of the mint upon this base: nothing; a key that was issued after the current one, and is accepted
+ * or refused now; or a leftover, which is no newer than the current key.
+ */
+export type StoredKey = "empty" | "accepted" | "refused" | "leftover";
 
 export type MintCourse =
-  /** The intent becomes ours, one mint up, and a key is minted. */
+  /** An intent is this attempt's: a key is minted. */
+  | { readonly course: "mint" }
+  /** The standing intent becomes this attempt's, one mint up, and a key is minted. */
   | {
       readonly course: "mint-again";
       readonly because: "refused" | "lost" | "dead" | "rolled-back" | "timed-out";
     }
   /** The key is stored: test it and move AWSCURRENT, by way of a copy where it stands under an older token. */
   | { readonly course: "promote"; readonly copy: boolean }
-  /** The stored key is dead, and stands where this attempt would store: only a new token can go on. */
-  | { readonly course: "drop-pending"; readonly state: "pending-key-dead" | "promoted-meanwhile" }
+  /** This attempt's version holds a value that must not become current, and cannot hold another: only a new token can go on. */
+  | {
+      readonly course: "drop-pending";
+      readonly state: "pending-key-dead" | "pending-leftover" | "promoted-meanwhile";
+    }
   | {
       readonly course: "stop";
       readonly state: "mint-in-flight" | "key-not-live-yet";
       readonly until: number;
     };
 
-/** What to do where an intent stands already for this secret and this current version. */
-export function decideStanding(facts: {
-  readonly intent: Pick<Intent, "versionId" | "attemptEndsAt" | "outcome">;
+export interface MintFacts {
+  /** The intent that stood already upon this base; `undefined` where this attempt's was the first. */
+  readonly standing: Pick<Intent, "attemptEndsAt" | "outcome"> | undefined;
   readonly stored: StoredKey;
+  /** When the stored key was issued; 0 where none is. */
+  readonly storedAt: number;
+  /** Whether it is stored under this attempt's version, and not under the one that the standing intent names. */
+  readonly storedHere: boolean;
   /** Whether AWSCURRENT is still on the intent's base, read after the intent was. */
   readonly baseIsCurrent: boolean;
-  /** The version that this attempt stores under. */
-  readonly versionId: string;
   /** On the Control Plane's clock. */
   readonly now: number;
-}): MintCourse {
-  const { intent, stored, baseIsCurrent, versionId, now } = facts;
+}
+
+/** What to do once the intent is written, or found standing, for this secret and this current version. */
+export function decideMint(facts: MintFacts): MintCourse {
+  const course = decideFreely(facts);
+  const mints = course.course === "mint" || course.course === "mint-again";
+  return mints && facts.storedHere ? { course: "drop-pending", state: "pending-leftover" } : course;
+}
+
+function decideFreely({ standing, stored, storedAt, storedHere, baseIsCurrent, now }: MintFacts): MintCourse {
   // An attempt that was paused sees this: what it read at its start is no longer so.
   if (!baseIsCurrent) return { course: "drop-pending", state: "promoted-meanwhile" };
-  if (intent.outcome === "promoted") {
+  if (standing?.outcome === "promoted") {
     // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names. Only a
     // read that cannot lag behind the promotion shows it.
-    const visibleAt = intent.attemptEndsAt + READ_LAG_MS;
+    const visibleAt = standing.attemptEndsAt + READ_LAG_MS;
     return now < visibleAt
       ? { course: "stop", state: "mint-in-flight", until: visibleAt }
       : { course: "mint-again", because: "rolled-back" };
   }
-  if (intent.outcome === "refused" || intent.outcome === "lost") {
-    return { course: "mint-again", because: intent.outcome };
-  }
-  if (stored === "accepted") return { course: "promote", copy: intent.versionId !== versionId };
-  if (stored === "refused") {
-    const liveAt = intent.attemptEndsAt + ACTIVATION_MS;
-    if (intent.outcome !== "dead" && now < liveAt)
-      return { course: "stop", state: "key-not-live-yet", until: liveAt };
-    return intent.versionId === versionId
-      ? { course: "drop-pending", state: "pending-key-dead" }
-      : { course: "mint-again", because: "dead" };
-  }
-  const settledAt = intent.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
+  // The lost key is newer than whatever is stored, whose last hours have begun.
+  if (standing?.outcome === "lost") return { course: "mint-again", because: "lost" };
+  if (stored === "accepted") return { course: "promote", copy: !storedHere };
+  if (stored === "refused") return decideRefused(standing, storedAt, storedHere, now);
+  if (standing === undefined) return { course: "mint" };
+  if (standing.outcome === "refused") return { course: "mint-again", because: "refused" };
+  if (stored === "leftover") return { course: "mint-again", because: "dead" };
+  const settledAt = standing.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
   if (now < settledAt) return { course: "stop", state: "mint-in-flight", until: settledAt };
   return { course: "mint-again", because: "timed-out" };
+}
+
+/** A key that is refused is dead once it is too old to be merely not live yet. */
+function decideRefused(
+  standing: MintFacts["standing"],
+  storedAt: number,
+  storedHere: boolean,
+  now: number,
+): MintCourse {
+  const liveAt = (standing?.attemptEndsAt ?? storedAt) + ACTIVATION_MS;
+  if (standing?.outcome !== "dead" && now < liveAt) {
+    return { course: "stop", state: "key-not-live-yet", until: liveAt };
+  }
+  if (storedHere) return { course: "drop-pending", state: "pending-key-dead" };
+  return standing ? { course: "mint-again", because: "dead" } : { course: "mint" };
 }

@@ -9,7 +9,7 @@ import type {
   KeyCheck,
 } from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
-import { ACTIVATION_MS, decideStanding, Stop } from "../domain/decision";
+import { ACTIVATION_MS, decideMint, Stop } from "../domain/decision";
 import { locateSecret, markDescription, ownershipOf, type SecretLocation } from "../domain/ownership";
 import { type AgentKeyRecord, composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
 import type { Log } from "../log";
@@ -235,11 +235,12 @@ async function obtainKey(
     const appeared = await otherAttemptsKey(deps, job, base);
     if (appeared !== undefined) return appeared;
     const now = controlPlane.now();
-    const course = decideStanding({
-      intent: standing,
+    const course = decideMint({
+      standing,
       stored: "empty",
+      storedAt: 0,
+      storedHere: false,
       baseIsCurrent: true,
-      versionId: standing.versionId,
       now,
     });
     if (course.course === "mint-again") {

@@ -1,7 +1,8 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
 import { createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
-import { type RotationRequest, type RotationStep, runStep } from "./steps";
+import type { RotationRequest, RotationStep } from "./rotation";
+import { runStep } from "./steps";
 
 /** Secrets Manager spells the steps in camel case; one page of its documentation in snake case. */
 const STEP_NAMES: Readonly<Record<string, RotationStep>> = {

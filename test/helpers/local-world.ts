@@ -13,7 +13,8 @@ import { type AgentKeyRecord, parseRecord } from "../../lambda/domain/secret-val
 import type { Log } from "../../lambda/log";
 import { dynamoDbIntentStore, type IntentStore } from "../../lambda/mint/intent-store";
 import { ensureInstance, type ProvisioningDeps } from "../../lambda/provisioning/lifecycle";
-import { type RotationDeps, type RotationStep, runStep } from "../../lambda/rotation/steps";
+import type { RotationDeps, RotationStep } from "../../lambda/rotation/rotation";
+import { runStep } from "../../lambda/rotation/steps";
 import { secretsManagerStore, versionWith } from "../../lambda/secrets/secret-store";
 import { FrozenClock, HOUR, MINUTE } from "../../local/clock";
 import { type ControlPlaneApiOptions, controlPlaneApi } from "../../local/control-plane/api";

@@ -5,7 +5,8 @@ import { AgentKey } from "../../lambda/domain/credential";
 import { LATE_APPLICATION_MS, Stop } from "../../lambda/domain/decision";
 import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
 import { ensureInstance } from "../../lambda/provisioning/lifecycle";
-import { type RotationDeps, runStep } from "../../lambda/rotation/steps";
+import type { RotationDeps } from "../../lambda/rotation/rotation";
+import { runStep } from "../../lambda/rotation/steps";
 import { secretsManagerStore } from "../../lambda/secrets/secret-store";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
 import { Refusal } from "../../local/control-plane/refusal";
@@ -287,7 +288,7 @@ export class Story {
         this.call(
           attempt,
           operation === "DescribeSecret" || operation === "GetSecretValue" ? "secret-read" : "secret-write",
-          `${operation}${input.VersionStages ? `(${input.VersionStages})` : ""}`,
+          `${operation} ${input.VersionStages ?? String(input.VersionId ?? "").slice(-4)}`,
           () => world.call(operation, input),
         ),
       ),
@@ -383,10 +384,16 @@ export class Story {
     if (!attempt.isAlive || this.world.clock.now() >= attempt.endsAt) return this.die(attempt);
     const index = await this.point(kind, label, attempt);
     const fault = this.options.schedule.get(index);
-    const result = await this.perform(attempt, kind, fault, apply);
-    attempt.memory.push(`${label}=${JSON.stringify(result)}`);
-    this.look();
-    return result;
+    try {
+      const result = await this.perform(attempt, kind, fault, apply);
+      attempt.memory.push(`${label}=${JSON.stringify(result)}`);
+      return result;
+    } catch (error) {
+      attempt.memory.push(`${label}!${error instanceof Error ? error.message : ""}`);
+      throw error;
+    } finally {
+      this.look();
+    }
   }
 
   private async perform<T>(

@@ -1,6 +1,6 @@
 import {
   ACTIVATION_MS,
-  decideStanding,
+  decideMint,
   decideStep,
   guardedUntil,
   LATE_APPLICATION_MS,
@@ -111,105 +111,123 @@ describe("no refresh is made", () => {
   });
 });
 
-describe("where an intent stands already", () => {
+describe("minting", () => {
   const ENDS = START + 180_000;
   const LIVE = ENDS + ACTIVATION_MS;
   const SETTLED = ENDS + LATE_APPLICATION_MS + READ_LAG_MS;
   /** After every promotion of the intent's attempt is sure to be seen. */
   const SEEN = ENDS + READ_LAG_MS;
+  type Where = "here" | "older";
   const decide = (
-    outcome: Intent["outcome"],
+    outcome: Intent["outcome"] | "ours",
     stored: StoredKey,
     now: number,
-    versionId = "token",
+    where: Where = "here",
     baseIsCurrent = true,
   ) =>
-    decideStanding({
-      intent: { versionId, attemptEndsAt: ENDS, outcome },
+    decideMint({
+      standing: outcome === "ours" ? undefined : { attemptEndsAt: ENDS, outcome },
       stored,
+      storedAt: stored === "empty" ? 0 : START,
+      storedHere: stored !== "empty" && where === "here",
       baseIsCurrent,
-      versionId: "token",
       now,
     });
   const again = (because: string) => ({ course: "mint-again", because });
   const wait = (state: StopName, until: number) => ({ course: "stop", state, until });
+  const mint = { course: "mint" };
   const promote = { course: "promote", copy: false };
   const copy = { course: "promote", copy: true };
-  const drop = { course: "drop-pending", state: "pending-key-dead" };
+  const drop = (state: StopName) => ({ course: "drop-pending", state });
 
-  test.each<[Intent["outcome"], StoredKey, number, string, object]>([
-    ["refused", "empty", START, "token", again("refused")],
-    ["lost", "empty", START, "token", again("lost")],
-    ["lost", "accepted", START, "token", again("lost")],
-    ["open", "accepted", START, "token", promote],
+  test.each<[Intent["outcome"] | "ours", StoredKey, number, Where, object]>([
+    ["ours", "empty", START, "here", mint],
+    ["ours", "accepted", START, "here", promote],
+    ["ours", "refused", START + ACTIVATION_MS - 1, "here", wait("key-not-live-yet", START + ACTIVATION_MS)],
+    ["ours", "refused", START + ACTIVATION_MS, "here", drop("pending-key-dead")],
+    ["ours", "leftover", START, "here", drop("pending-leftover")],
+    ["refused", "empty", START, "here", again("refused")],
+    ["refused", "accepted", START, "here", promote],
+    ["refused", "leftover", START, "here", drop("pending-leftover")],
+    ["lost", "empty", START, "here", again("lost")],
+    ["lost", "accepted", START, "here", drop("pending-leftover")],
+    ["lost", "accepted", START, "older", again("lost")],
+    ["open", "accepted", START, "here", promote],
     ["open", "accepted", START, "older", copy],
     ["dead", "accepted", START, "older", copy],
-    ["open", "refused", LIVE - 1, "token", wait("key-not-live-yet", LIVE)],
+    ["open", "refused", LIVE - 1, "here", wait("key-not-live-yet", LIVE)],
     ["open", "refused", LIVE - 1, "older", wait("key-not-live-yet", LIVE)],
-    ["open", "refused", LIVE, "token", drop],
+    ["open", "refused", LIVE, "here", drop("pending-key-dead")],
     ["open", "refused", LIVE, "older", again("dead")],
-    ["dead", "refused", START, "token", drop],
+    ["dead", "refused", START, "here", drop("pending-key-dead")],
     ["dead", "refused", START, "older", again("dead")],
-    ["open", "empty", SETTLED - 1, "token", wait("mint-in-flight", SETTLED)],
-    ["open", "empty", SETTLED - 1, "older", wait("mint-in-flight", SETTLED)],
-    ["open", "empty", SETTLED, "token", again("timed-out")],
-    ["open", "empty", SETTLED, "older", again("timed-out")],
+    ["open", "leftover", START, "older", again("dead")],
+    ["open", "empty", SETTLED - 1, "here", wait("mint-in-flight", SETTLED)],
+    ["open", "empty", SETTLED, "here", again("timed-out")],
     ["promoted", "accepted", SEEN - 1, "older", wait("mint-in-flight", SEEN)],
     ["promoted", "accepted", SEEN, "older", again("rolled-back")],
+    ["promoted", "accepted", SEEN, "here", drop("pending-leftover")],
     ["promoted", "refused", SEEN, "older", again("rolled-back")],
-    ["promoted", "empty", SEEN, "token", again("rolled-back")],
-  ])("%s, its key %s, at %d, under %s", (outcome, stored, now, versionId, course) => {
-    expect(decide(outcome, stored, now, versionId)).toEqual(course);
+    ["promoted", "empty", SEEN, "here", again("rolled-back")],
+  ])("%s, its key %s, at %d, stored %s", (outcome, stored, now, where, course) => {
+    expect(decide(outcome, stored, now, where)).toEqual(course);
   });
 
-  const OUTCOMES = ["open", "refused", "lost", "promoted", "dead"] as const;
-  const STORED = ["empty", "accepted", "refused"] as const;
+  const OUTCOMES = ["ours", "open", "refused", "lost", "promoted", "dead"] as const;
+  const STORED = ["empty", "accepted", "refused", "leftover"] as const;
   const TIMES = [START, SEEN - 1, SEEN, LIVE - 1, LIVE, SETTLED - 1, SETTLED, SETTLED + HOUR];
   const GRID = OUTCOMES.flatMap((outcome) =>
     STORED.flatMap((stored) =>
-      TIMES.flatMap((now) => ["token", "older"].map((versionId) => ({ outcome, stored, now, versionId }))),
+      TIMES.flatMap((now) => (["here", "older"] as const).map((where) => ({ outcome, stored, now, where }))),
     ),
   );
   const decisions = GRID.map((facts) => ({
     ...facts,
-    decided: decide(facts.outcome, facts.stored, facts.now, facts.versionId) as MintCourse,
+    decided: decide(facts.outcome, facts.stored, facts.now, facts.where),
   }));
+  const mints = ({ course }: MintCourse) => course === "mint" || course === "mint-again";
 
   test("no key is minted while another attempt may still mint or store one", () => {
     for (const { outcome, stored, now, decided } of decisions) {
-      const known = outcome === "refused" || outcome === "lost" || stored === "refused";
-      if (decided.course === "mint-again" && !known) expect(now).toBeGreaterThanOrEqual(SEEN);
-      if (decided.course === "mint-again" && outcome === "open" && stored === "empty")
-        expect(now).toBeGreaterThanOrEqual(SETTLED);
+      if (!mints(decided) || outcome === "ours" || outcome === "refused" || outcome === "lost") continue;
+      if (outcome === "promoted") expect(now).toBeGreaterThanOrEqual(SEEN);
+      else if (stored === "empty") expect(now).toBeGreaterThanOrEqual(SETTLED);
     }
   });
 
-  test("only a key that is accepted is promoted, and only then is another not minted", () => {
-    for (const { stored, decided, versionId } of decisions) {
+  test("no key is minted into a version that holds a value", () => {
+    for (const { stored, where, decided } of decisions) {
+      if (mints(decided)) expect(stored !== "empty" && where === "here").toBe(false);
+    }
+  });
+
+  test("only a key that is accepted is promoted, and copied where it stands elsewhere", () => {
+    for (const { stored, decided, where } of decisions) {
       if (decided.course !== "promote") continue;
       expect(stored).toBe("accepted");
-      expect(decided.copy).toBe(versionId !== "token");
+      expect(decided.copy).toBe(where === "older");
     }
   });
 
-  test("AWSPENDING is only taken off a key that is refused, where this attempt would store", () => {
-    for (const { stored, decided, versionId } of decisions) {
-      if (decided.course === "drop-pending") expect([stored, versionId]).toEqual(["refused", "token"]);
+  test("AWSPENDING is only taken off a version of this attempt's that holds a value", () => {
+    for (const { stored, decided, where } of decisions) {
+      if (decided.course !== "drop-pending") continue;
+      expect(stored).not.toBe("empty");
+      expect(where).toBe("here");
     }
   });
 
   test("an attempt that was paused while AWSCURRENT moved on mints and promotes nothing", () => {
-    for (const { outcome, stored, now, versionId } of GRID) {
-      const course = decide(outcome, stored, now, versionId, false);
-      expect(course).toEqual({ course: "drop-pending", state: "promoted-meanwhile" });
+    for (const { outcome, stored, now, where } of GRID) {
+      expect(decide(outcome, stored, now, where, false)).toEqual(drop("promoted-meanwhile"));
     }
   });
 
   test("every wait ends, at the instant that it names", () => {
-    for (const { outcome, stored, versionId, now, decided } of decisions) {
+    for (const { outcome, stored, where, now, decided } of decisions) {
       if (decided.course !== "stop") continue;
       expect(decided.until).toBeGreaterThan(now);
-      expect(decide(outcome, stored, decided.until, versionId).course).not.toBe("stop");
+      expect(decide(outcome, stored, decided.until, where).course).not.toBe("stop");
     }
   });
 });

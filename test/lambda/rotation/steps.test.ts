@@ -1,7 +1,7 @@
 import { AgentKey } from "../../../lambda/domain/credential";
 import { Stop, type StopName } from "../../../lambda/domain/decision";
 import { serialiseRecord } from "../../../lambda/domain/secret-value";
-import { ROTATION_STEPS } from "../../../lambda/rotation/steps";
+import { ROTATION_STEPS } from "../../../lambda/rotation/rotation";
 import { DAY, HOUR, MINUTE, SECOND } from "../../../local/clock";
 import { LocalWorld, type LocalWorldOptions } from "../../helpers/local-world";
 

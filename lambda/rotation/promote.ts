@@ -1,0 +1,118 @@
+import type { ControlPlane } from "../control-plane/client";
+import { Stop } from "../domain/decision";
+import type { AgentKeyRecord } from "../domain/secret-value";
+import type { Intent, IntentOutcome } from "../mint/intent-store";
+import { versionWith } from "../secrets/secret-store";
+import { answered, isNewer, readStored, type Sight } from "./look";
+import { dropPending, LAST_WORDS_MS, type Rotation, type RotationDeps } from "./rotation";
+
+/** Tests a stored key and moves AWSCURRENT to it; then tells whether the old key's grace period is honoured. */
+export async function testAndPromote(
+  deps: RotationDeps,
+  sight: Sight,
+  record: AgentKeyRecord,
+  intent: Intent,
+): Promise<void> {
+  const { controlPlane, current } = sight;
+  await waitUntilLive(deps, controlPlane, record);
+  await moveCurrent(deps, sight, record);
+  const promotedAt = controlPlane.now();
+  deps.log.info("promoted", { fingerprint: record.agentKey.fingerprint, from: current.agentKey.fingerprint });
+  const outcome: IntentOutcome = {
+    outcome: "promoted",
+    settledAt: promotedAt,
+    fingerprint: record.agentKey.fingerprint,
+    previousFingerprint: current.agentKey.fingerprint,
+    ...(record.previousKeyExpiresAt === undefined
+      ? {}
+      : {
+          previousKeyExpiresAt: record.previousKeyExpiresAt,
+          graceLeftMs: record.previousKeyExpiresAt - promotedAt,
+        }),
+  };
+  // The rotation has succeeded: what is left is only told, and may fail.
+  try {
+    const honoured = sight.currentAccepted
+      ? (await controlPlane.checkAgentKey(current.agentKey)).accepted
+      : undefined;
+    if (honoured === false && deps.gracePeriodMs > 0) {
+      deps.log.warn("grace-not-honoured: the old key is refused although a grace period is configured", {
+        fingerprint: current.agentKey.fingerprint,
+        gracePeriodMs: deps.gracePeriodMs,
+      });
+    }
+    await deps.intents.settle(intent, {
+      ...outcome,
+      ...(honoured === undefined ? {} : { previousKeyHonoured: honoured }),
+    });
+  } catch (error) {
+    deps.log.warn("the rotation's record could not be completed", {
+      reason: error instanceof Error ? error.name : "unknown",
+    });
+  }
+}
+
+/** Waits, inside this invocation, for the Control Plane to accept a key that it has just issued. */
+export async function waitUntilLive(
+  deps: Pick<RotationDeps, "budget" | "sleep">,
+  controlPlane: ControlPlane,
+  record: AgentKeyRecord,
+): Promise<void> {
+  for (let delay = 1_000; ; delay = Math.min(delay * 2, 8_000)) {
+    const check = await answered(controlPlane.checkAgentKey(record.agentKey));
+    if (check.accepted) {
+      if (check.agentInstanceId !== record.agentInstanceId)
+        throw new Stop("wrong-instance", check.agentInstanceId);
+      return;
+    }
+    if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) {
+      throw new Stop("key-not-live-yet", `key ${record.agentKey.fingerprint}`);
+    }
+    await deps.sleep(delay);
+  }
+}
+
+/**
+ * Moves AWSCURRENT from the base to this attempt's version. Where it is on a third version by now, the key that was
+ * issued last wins: somebody may have stored an older one by hand, whose last hours this rotation's refresh has begun.
+ */
+async function moveCurrent(deps: RotationDeps, rotation: Rotation, record: AgentKeyRecord): Promise<void> {
+  let from = rotation.base;
+  for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
+    try {
+      await deps.secrets.moveCurrent(rotation.secretArn, { to: rotation.token, from });
+      return;
+    } catch (error) {
+      // The answer may have been lost: where the label is there, the move is done.
+      const reason = error instanceof Error ? error.name : "unknown";
+      const fresh = await deps.secrets.describe(rotation.secretArn).catch(() => undefined);
+      const current = fresh && versionWith("AWSCURRENT", fresh.versionStages);
+      if (current === rotation.token) return;
+      if (fresh && current !== undefined && current !== from) {
+        if (!(await isNewerThanVersion(deps, rotation, record, current))) {
+          return dropPending(deps, rotation, fresh, "promoted-meanwhile");
+        }
+        from = current;
+        continue;
+      }
+      if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) throw new Stop("promotion-failed", reason);
+      await deps.sleep(delay);
+    }
+  }
+}
+
+async function isNewerThanVersion(
+  deps: RotationDeps,
+  { secretArn }: Rotation,
+  record: AgentKeyRecord,
+  versionId: string,
+): Promise<boolean> {
+  try {
+    const stored = await readStored(deps, secretArn, versionId);
+    return !stored || isNewer(record, stored.record);
+  } catch (error) {
+    // A value that nobody can read is no key to keep.
+    if (error instanceof Stop) return true;
+    throw error;
+  }
+}
