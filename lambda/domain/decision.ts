@@ -23,6 +23,7 @@ export const STOPS = {
   "current-unreadable":
     "The value under AWSCURRENT is not one that this project wrote. Restore the version before it.",
   "pending-empty": "The version under AWSPENDING has no value. Ask for the rotation again.",
+  "pending-refused": "The Control Plane refuses the key under AWSPENDING, which is old enough to be live.",
   "pending-unreadable":
     "The value under AWSPENDING is not one that this project wrote. Take AWSPENDING off it and rotate.",
   "operator-key-missing":
@@ -46,7 +47,7 @@ export const STOPS = {
   "mint-unanswered":
     "The Control Plane's answer to the mint was lost. The next attempt finds out and goes on.",
   "key-not-live-yet":
-    "The new key is stored, and the Control Plane does not accept it yet. The next attempt tests it again.",
+    "The key is stored, and the Control Plane did not accept it before the invocation's end. The next attempt tests it again.",
   "pending-key-dead":
     "The stored new key is refused for good: somebody refreshed since. AWSPENDING was taken off; rotate again.",
   "pending-leftover":
@@ -131,11 +132,7 @@ export type MintCourse =
       readonly course: "drop-pending";
       readonly state: "pending-key-dead" | "pending-leftover" | "promoted-meanwhile";
     }
-  | {
-      readonly course: "stop";
-      readonly state: "mint-in-flight" | "key-not-live-yet";
-      readonly until: number;
-    };
+  | { readonly course: "stop"; readonly state: "mint-in-flight"; readonly until: number };
 
 export interface MintFacts {
   /** The intent that stood already upon this base; `undefined` where this attempt's was the first. */
@@ -171,27 +168,14 @@ function decideFreely({ standing, stored, storedAt, storedHere, baseIsCurrent, n
   }
   // The lost key is newer than whatever is stored, whose last hours have begun.
   if (standing?.outcome === "lost") return { course: "mint-again", because: "lost" };
-  if (stored === "accepted") return { course: "promote", copy: !storedHere };
-  if (stored === "refused") return decideRefused(standing, storedAt, storedHere, now);
+  // A key that is refused is dead once it is too old to be merely not live yet; until then the test waits for it.
+  const mayBeLive = stored === "refused" && standing?.outcome !== "dead" && now <= storedAt + ACTIVATION_MS;
+  if (stored === "accepted" || mayBeLive) return { course: "promote", copy: !storedHere };
+  if (stored === "refused" && storedHere) return { course: "drop-pending", state: "pending-key-dead" };
   if (standing === undefined) return { course: "mint" };
   if (standing.outcome === "refused") return { course: "mint-again", because: "refused" };
-  if (stored === "leftover") return { course: "mint-again", because: "dead" };
+  if (stored !== "empty") return { course: "mint-again", because: "dead" };
   const settledAt = standing.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
   if (now < settledAt) return { course: "stop", state: "mint-in-flight", until: settledAt };
   return { course: "mint-again", because: "timed-out" };
-}
-
-/** A key that is refused is dead once it is too old to be merely not live yet. */
-function decideRefused(
-  standing: MintFacts["standing"],
-  storedAt: number,
-  storedHere: boolean,
-  now: number,
-): MintCourse {
-  const liveAt = (standing?.attemptEndsAt ?? storedAt) + ACTIVATION_MS;
-  if (standing?.outcome !== "dead" && now < liveAt) {
-    return { course: "stop", state: "key-not-live-yet", until: liveAt };
-  }
-  if (storedHere) return { course: "drop-pending", state: "pending-key-dead" };
-  return standing ? { course: "mint-again", because: "dead" } : { course: "mint" };
 }

@@ -1,5 +1,5 @@
 import type { ControlPlane } from "../control-plane/client";
-import { Stop } from "../domain/decision";
+import { ACTIVATION_MS, Stop } from "../domain/decision";
 import type { AgentKeyRecord } from "../domain/secret-value";
 import type { Intent, IntentOutcome } from "../mint/intent-store";
 import { versionWith } from "../secrets/secret-store";
@@ -14,7 +14,10 @@ export async function testAndPromote(
   intent: Intent,
 ): Promise<void> {
   const { controlPlane, current } = sight;
-  await waitUntilLive(deps, controlPlane, record);
+  if (!(await waitUntilLive(deps, controlPlane, record))) {
+    await deps.intents.settle(intent, { outcome: "dead", settledAt: controlPlane.now() });
+    return dropPending(deps, sight, await deps.secrets.describe(sight.secretArn), "pending-key-dead");
+  }
   await moveCurrent(deps, sight, record);
   const promotedAt = controlPlane.now();
   deps.log.info("promoted", { fingerprint: record.agentKey.fingerprint, from: current.agentKey.fingerprint });
@@ -52,24 +55,32 @@ export async function testAndPromote(
   }
 }
 
-/** Waits, inside this invocation, for the Control Plane to accept a key that it has just issued. */
+/**
+ * Waits, inside this invocation, for the Control Plane to accept a key. `false`: it is refused although it is old enough
+ * to be live, so that somebody must have refreshed since. Throws the `Stop` `key-not-live-yet` where the time is up before.
+ */
 export async function waitUntilLive(
   deps: Pick<RotationDeps, "budget" | "sleep">,
   controlPlane: ControlPlane,
   record: AgentKeyRecord,
-): Promise<void> {
+): Promise<boolean> {
   for (let delay = 1_000; ; delay = Math.min(delay * 2, 8_000)) {
-    const check = await answered(controlPlane.checkAgentKey(record.agentKey));
-    if (check.accepted) {
-      if (check.agentInstanceId !== record.agentInstanceId)
-        throw new Stop("wrong-instance", check.agentInstanceId);
-      return;
+    const check = await answered(controlPlane.checkAgentKey(record.agentKey)).catch(unlessUnavailable);
+    if (check?.accepted) {
+      if (check.agentInstanceId === record.agentInstanceId) return true;
+      throw new Stop("wrong-instance", check.agentInstanceId);
     }
+    if (check && controlPlane.now() > record.issuedAt + ACTIVATION_MS) return false;
     if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) {
       throw new Stop("key-not-live-yet", `key ${record.agentKey.fingerprint}`);
     }
     await deps.sleep(delay);
   }
+}
+
+/** Until it is promoted a key is worth asking for again. */
+function unlessUnavailable(error: unknown): undefined {
+  if (!(error instanceof Stop) || error.state !== "control-plane-unavailable") throw error;
 }
 
 /**

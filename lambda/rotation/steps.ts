@@ -145,7 +145,7 @@ async function testSecret(deps: RotationDeps, rotation: Rotation): Promise<void>
   if (!pending) throw new Stop("pending-empty");
   const controlPlane = await deps.connect();
   await activeInstance(controlPlane, pending.record, rotation.secretArn);
-  await waitUntilLive(deps, controlPlane, pending.record);
+  if (!(await waitUntilLive(deps, controlPlane, pending.record))) throw new Stop("pending-refused");
   deps.log.info("tested", { fingerprint: pending.record.agentKey.fingerprint });
 }
 

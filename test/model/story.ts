@@ -13,6 +13,7 @@ import { Refusal } from "../../local/control-plane/refusal";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import type { Invocation } from "../../local/secrets-manager/rotation";
 import { dynamoDbClient, secretsManagerClient } from "./in-memory-aws";
+import { ATTEMPT_LIFE, CALL_TIMEOUT, WATCHDOG, WATCHDOG_AFTER_REFUSAL } from "./promise";
 import { type Configuration, OPERATOR_KEY, READ_LAG_BOUND, World } from "./world";
 
 /** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
@@ -50,13 +51,6 @@ const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
 };
 /** Done by others, at any moment. */
 const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends"];
-
-const ATTEMPT_LIFE = 180 * SECOND;
-/** How long a caller waits before it gives an answer up for lost. */
-const CALL_TIMEOUT = 10 * SECOND;
-/** The watchdog asks for the rotation again this long after nothing is under way. */
-const WATCHDOG = 5 * MINUTE;
-const WATCHDOG_SLOW = HOUR;
 
 class Attempt {
   readonly ended: Promise<Ending>;
@@ -211,11 +205,14 @@ export class Story {
   private nextLookOfTheWatchdog(): number {
     const now = this.world.clock.now();
     if (this.needsRotation())
-      return now + (this.stopNames.at(-1) === "mint-refused" ? WATCHDOG_SLOW : WATCHDOG);
+      return now + (this.stopNames.at(-1) === "mint-refused" ? WATCHDOG_AFTER_REFUSAL : WATCHDOG);
     const deaths = this.world
       .keys()
       .flatMap(({ diesAt }) => (diesAt !== null && diesAt > now ? [diesAt] : []));
-    const looks = Math.max(1, Math.ceil((Math.min(...deaths, now + WATCHDOG_SLOW * 25) - now) / WATCHDOG));
+    const looks = Math.max(
+      1,
+      Math.ceil((Math.min(...deaths, now + WATCHDOG_AFTER_REFUSAL * 25) - now) / WATCHDOG),
+    );
     return now + looks * WATCHDOG;
   }
 

@@ -1,0 +1,104 @@
+import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../lambda/domain/decision";
+import { HOUR, MINUTE, SECOND } from "../../local/clock";
+import type { Fault } from "./story";
+import type { Configuration } from "./world";
+
+/**
+ * The table of `docs/rotation-protocol.md`: for each behaviour of the Control Plane and each fault, for how long the key
+ * under AWSCURRENT may be one that is not accepted. The explorer checks these numbers, and a test that the page says them.
+ */
+
+/** How long nothing is under way before the watchdog asks for the rotation again. */
+export const WATCHDOG = 5 * MINUTE;
+/** The same after the Control Plane has refused to mint: asking again is harmless, and every hour is enough. */
+export const WATCHDOG_AFTER_REFUSAL = HOUR;
+export const ATTEMPT_LIFE = 180 * SECOND;
+/** How long a caller waits before it gives an answer up for lost. */
+export const CALL_TIMEOUT = 10 * SECOND;
+
+/** From an attempt's start until nothing of it can be applied or unseen any more. */
+const SETTLED = ATTEMPT_LIFE + LATE_APPLICATION_MS + READ_LAG_MS;
+/** Lost reads and retries inside an attempt, and one new key that is not live yet. */
+const INSIDE = 30 * SECOND;
+/** A fault that ends an attempt costs at most this until the next one has promoted a key: the model's retries included. */
+const NEXT_ATTEMPT = WATCHDOG + SETTLED + INSIDE;
+
+export const FAULT_CLASSES = {
+  refused: "a call is refused or throttled, or a read lags",
+  crash: "the function dies",
+  lost: "an answer is lost",
+  late: "a call is applied late",
+  paused: "an attempt is paused while another runs",
+  deploy: "a deploy meanwhile",
+  stored: "somebody stores the old value again",
+  clicked: "somebody clicks Rotate in the Control Plane",
+  standstill: "nothing runs for the whole grace period",
+} as const;
+export type FaultClass = keyof typeof FAULT_CLASSES;
+
+const CLASS_OF: Record<Exclude<Fault, "wake">, FaultClass> = {
+  refused: "refused",
+  stale: "refused",
+  "crash-before": "crash",
+  "crash-after": "crash",
+  failed: "lost",
+  lost: "lost",
+  repeated: "lost",
+  "late-5": "late",
+  "late-59": "late",
+  pause: "paused",
+  deploy: "deploy",
+  "outside-put": "stored",
+  click: "clicked",
+  "grace-ends": "standstill",
+};
+
+export const classesOf = (faults: readonly Fault[]): FaultClass[] =>
+  faults.flatMap((fault) => (fault === "wake" ? [] : [CLASS_OF[fault]]));
+
+/** What a fault costs where the current key is dead already, or dies meanwhile. */
+function costOf(fault: FaultClass): number {
+  switch (fault) {
+    case "refused":
+      return INSIDE;
+    case "deploy":
+      return 0;
+    default:
+      return NEXT_ATTEMPT;
+  }
+}
+
+/** Longest time in milliseconds that AWSCURRENT may not be accepted in a story with these faults. */
+export function promisedOutage(configuration: Configuration, faults: readonly Fault[]): number {
+  const classes = classesOf(faults);
+  const { graceHours, secondRefresh, activationSeconds } = configuration;
+  const costs = classes.reduce((sum, fault) => sum + costOf(fault), 0);
+  const isDead = (fault: FaultClass) => classes.includes(fault);
+  const mayHaveMinted = classes.filter((fault) => fault === "lost" || fault === "late" || fault === "crash");
+  const activation = activationSeconds > 0 ? ACTIVATION_MS : 0;
+
+  // From the refresh to the promotion, and whatever goes wrong between them.
+  if (graceHours === 0) return costs + activation;
+  // The clicked key is nobody's: the stored one dies at the end of its grace, and only then does anybody see it.
+  const clicked = isDead("clicked") ? NEXT_ATTEMPT : 0;
+  const standstill = isDead("standstill") ? graceHours * HOUR + MINUTE + NEXT_ATTEMPT : 0;
+  const unseen = clicked + standstill > 0 ? clicked + standstill + costs : 0;
+  switch (secondRefresh) {
+    // Every key keeps its own clock, or the one that nobody uses dies: a second mint costs the current key nothing.
+    case "A":
+    case "E":
+      return unseen;
+    // A second mint ends the current key at once.
+    case "B":
+      return mayHaveMinted.length + Number(isDead("clicked")) > 0 && classes.length > 1
+        ? unseen + costs
+        : unseen;
+    // No second mint before the end of the grace; two lost ones wait for two.
+    case "D":
+      return (
+        unseen +
+        (mayHaveMinted.length + Number(isDead("clicked")) > 0 ? WATCHDOG_AFTER_REFUSAL + costs : 0) +
+        (mayHaveMinted.length > 1 ? graceHours * HOUR + WATCHDOG_AFTER_REFUSAL : 0)
+      );
+  }
+}
