@@ -169,7 +169,9 @@ export class Story {
       instanceTable(rows.map(({ stored, ...row }) => ({ ...row, fingerprint: stored.agentKey.fingerprint }))),
     );
     await this.noteKeys("deployed");
-    const { isEmpty } = await progress.phase("terraform plan", () => run.deployment.plan());
+    const { isEmpty } = await progress.phase("terraform plan, after the first deploy", () =>
+      run.deployment.plan(),
+    );
     progress.check("the plan is empty after the first deploy", isEmpty);
     return calls;
   }
@@ -251,7 +253,7 @@ export class Story {
     progress.check(
       "the old key is accepted to the last",
       before.failedCalls === 0,
-      `${before.calls} calls, 0 failed`,
+      `${before.calls} calls, ${before.failedCalls} failed`,
     );
 
     const after = await progress.phase("and two minutes on", async () => {
@@ -326,7 +328,7 @@ export class Story {
       added + changed + destroyed === 0,
       `${added} added, ${changed} changed, ${destroyed} destroyed`,
     );
-    const plan = await progress.phase("terraform plan", () => run.deployment.plan());
+    const plan = await progress.phase("terraform plan, after the second deploy", () => run.deployment.plan());
     progress.check("the plan is empty after the second deploy", plan.isEmpty);
   }
 

@@ -2,8 +2,11 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { environments } from "../../environments";
 import { identify, readStored } from "../../local/demo/agent-keys";
+import { QUIET_SDK } from "../../local/emulator";
 import { type LocalRun, startLocalRun } from "../../local/local-run";
 import { prepareToolchain } from "../../local/toolchain";
+
+Object.assign(process.env, QUIET_SDK);
 
 const LOCAL_FOLDER = resolve(__dirname, "../../.local");
 
