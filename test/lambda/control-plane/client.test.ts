@@ -43,6 +43,16 @@ async function connected(
   return { server, clock, client };
 }
 
+/** A client without a server. */
+const clientOptions = {
+  baseUrl: "https://cp.example",
+  auth: "api-key" as const,
+  clock: new FrozenClock(START),
+  budget: { remainingMs: () => 180_000 },
+  sleep: async () => {},
+  random: () => 0,
+};
+
 const FIELDS = {
   name: "dev-support",
   description: "answers customers",
@@ -171,11 +181,26 @@ describe("the operator's API key", () => {
     expect(error.message).not.toContain(key);
   });
 
-  test("is not sent along with an agent key", async () => {
-    const { client } = await connected({ text: "an-unknown-operator-key" });
-    await expect(client.checkAgentKey(new AgentKey("agent_unknown123"))).resolves.toEqual({
-      accepted: false,
+  test("is not sent along with an agent key, nor an agent key with it", async () => {
+    const { client } = await connected();
+    const { agentKey } = await create(client);
+    const sent: Headers[] = [];
+    const fetched = jest.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {
+      sent.push(new Headers(init?.headers));
+      return Response.json({ id: "ai_1" });
     });
+    const watched = createControlPlane({
+      ...clientOptions,
+      apiKey: new ControlPlaneApiKey("token_operator123"),
+    });
+    await watched.checkAgentKey(agentKey);
+    await watched.getInstance("ai_1");
+    fetched.mockRestore();
+    const carried = sent.map((headers) => [headers.get("api-key"), headers.get("x-agent-secret")]);
+    expect(carried).toEqual([
+      [null, agentKey.reveal()],
+      ["token_operator123", null],
+    ]);
   });
 });
 
@@ -320,13 +345,8 @@ describe("whatever the Control Plane answers", () => {
   /** A client whose every call is answered with this. */
   const answering = (body: string, status = 200) =>
     createControlPlane({
-      baseUrl: "https://cp.example",
-      auth: "api-key",
+      ...clientOptions,
       apiKey: new ControlPlaneApiKey("token_operator123"),
-      clock: new FrozenClock(START),
-      budget: { remainingMs: () => 180_000 },
-      sleep: async () => {},
-      random: () => 0,
       attempts: 1,
       fetch: async () => new Response(body, { status }),
     });

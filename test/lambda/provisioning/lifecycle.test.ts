@@ -355,6 +355,37 @@ describe("an attempt that died between create and store", () => {
 });
 
 describe("two deploys at once", () => {
+  test("of which the first creates late and dies: the second finds the instance when its wait is over", async () => {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const reached = new Promise<void>((resolve) => {
+      world.meanwhile(CREATE, () => {
+        resolve();
+        return released;
+      });
+    });
+    const died = new Promise<void>((resolve) => {
+      world.aws.meanwhile("PutSecretValue", () => {
+        resolve();
+        return new Promise(() => {});
+      });
+    });
+    void deploy();
+    await reached;
+    world.clock.advanceBy(150 * SECOND);
+    // The second one sees no instance at first; while it waits for the first one's key, the create is carried out.
+    world.meanwhile("GET /agent_instance/all", async () => {});
+    world.meanwhile("GET /agent_instance/all", () => {
+      release();
+      return died;
+    });
+    await deploy();
+    expect([calls(CREATE), calls(REFRESH)]).toEqual([1, 1]);
+    expectOneWorkingKey();
+  });
+
   test("make one instance and one key, and both succeed", async () => {
     const results = await Promise.all([deploy(), deploy()]);
     expect(results[0]).toEqual(results[1]);
