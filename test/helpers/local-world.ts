@@ -201,7 +201,7 @@ export class LocalWorld {
   }
 
   /** One rotation step, in an invocation of its own. */
-  step(step: RotationStep, token: string, deps = this.invocation()): Promise<void> {
+  step(step: RotationStep, token: string, deps: RotationDeps = this.invocation()): Promise<void> {
     return runStep(deps, { step, secretArn: this.secretArn, token });
   }
 
