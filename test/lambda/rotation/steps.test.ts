@@ -643,6 +643,28 @@ describe("a new key that is not live yet", () => {
     expect(world.currentIsAccepted).toBe(true);
   });
 
+  test("is asked for again where the Control Plane fails meanwhile", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.meanwhile(REFRESH, async () => world.orderFault(INFO, { status: 503 }, 8));
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("that never becomes live was refreshed away: it is dropped, and the next rotation mints", async () => {
+    await ready({ graceHours: 0 });
+    const token = world.requestRotation();
+    world.aws.meanwhile("PutSecretValue", async () => void world.clickRotate());
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
+    expect(world.versionWith("AWSPENDING")).toBeUndefined();
+    expect(world.history.at(-1)).toMatchObject({ outcome: "dead" });
+    const next = world.requestRotation();
+    await world.step("createSecret", next);
+    expect(world.versionWith("AWSCURRENT")).toBe(next);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
   test("stays stored where the time is up, and the next attempt goes on", async () => {
     await ready({ activationSeconds: 60 });
     const token = world.requestRotation();
@@ -686,6 +708,38 @@ describe("the promotion", () => {
     world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 3);
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
+  test.each<[string, () => string]>([
+    ["the key before, stored once more", () => serialiseRecord(world.current)],
+    ["what nobody can read", () => "my own text"],
+  ])(
+    "goes on where somebody moves AWSCURRENT meanwhile, to %s: the key issued last wins",
+    async (_, value) => {
+      await ready();
+      const token = world.requestRotation();
+      world.clock.advanceBy(SECOND);
+      const byHand = world.newToken();
+      world.aws.meanwhile("UpdateSecretVersionStage", async () => world.put(byHand, value()));
+      await world.step("createSecret", token);
+      expect(world.versionWith("AWSCURRENT")).toBe(token);
+      expect(world.versionWith("AWSPREVIOUS")).toBe(byHand);
+      expect(world.current.agentKey.reveal()).toBe(lastKey());
+    },
+  );
+
+  test("gives way where somebody stores a newer key meanwhile", async () => {
+    await ready();
+    const token = world.requestRotation();
+    const byHand = world.newToken();
+    world.aws.meanwhile("UpdateSecretVersionStage", async () => {
+      world.clock.advanceBy(SECOND);
+      const agentKey = new AgentKey(world.clickRotate());
+      world.put(byHand, serialiseRecord({ ...world.current, agentKey, issuedAt: world.clock.now() }));
+    });
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("promoted-meanwhile");
+    expect(world.versionWith("AWSCURRENT")).toBe(byHand);
+    expect(world.currentIsAccepted).toBe(true);
   });
 
   test("stands, whatever fails after it", async () => {
