@@ -4,7 +4,6 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { descendantsOf, exitOf, signalProcess, startProcess, waitForEnd } from "./processes";
-import { PrerequisiteError } from "./toolchain/prerequisite-error";
 
 /** Credentials that every AWS client of the local run uses: no emulator checks them, and no AWS account has them. */
 export const LOCAL_CREDENTIALS = {
@@ -34,8 +33,7 @@ export interface EmulatorOptions {
 
 export interface Emulator {
   readonly url: string;
-  /** Undefined where the emulator isn't ours. */
-  readonly pid: number | undefined;
+  readonly pid: number;
   /** Ends it and the functions' processes, and removes what they wrote. Safe to repeat. */
   close(): Promise<void>;
 }
@@ -109,61 +107,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     }
     await delay(50);
   }
-  return { url, pid: child.pid, close };
-}
-
-/**
- * What a user's own emulator has to be told apart from one of ours: it must run functions with
- * `AWS_ENDPOINT_URL_SECRETS_MANAGER` in their environment, so that URL is fixed before both start.
- */
-export interface OwnEmulator {
-  readonly url: string;
-  /** Where the local Secrets Manager has to listen. */
-  readonly secretsManagerPort: number;
-}
-
-/**
- * The emulator that `AWS_ENDPOINT_URL` names; undefined where it isn't set.
- *
- * @throws PrerequisiteError where a URL isn't on loopback (it could be an account of AWS), or the one of Secrets
- * Manager is missing: functions inherit it from the emulator, which can't be told any more.
- */
-export function ownEmulator(env: NodeJS.ProcessEnv): OwnEmulator | undefined {
-  if (!env.AWS_ENDPOINT_URL) return undefined;
-  const { origin } = loopbackUrl("AWS_ENDPOINT_URL", env.AWS_ENDPOINT_URL);
-  const secretsManager = env.AWS_ENDPOINT_URL_SECRETS_MANAGER;
-  if (!secretsManager) {
-    throw new PrerequisiteError(
-      "AWS_ENDPOINT_URL is set, but not AWS_ENDPOINT_URL_SECRETS_MANAGER, by which functions in that emulator reach " +
-        "the local Secrets Manager",
-      "start the emulator with AWS_ENDPOINT_URL_SECRETS_MANAGER=http://127.0.0.1:<a free port> in its environment " +
-        "and set the same here, or unset AWS_ENDPOINT_URL",
-    );
-  }
-  const { port } = loopbackUrl("AWS_ENDPOINT_URL_SECRETS_MANAGER", secretsManager);
-  return { url: origin, secretsManagerPort: Number(port || 80) };
-}
-
-/** @throws PrerequisiteError where nobody answers HTTP at the URL of a user's own emulator. */
-export async function expectAnswer({ url }: OwnEmulator): Promise<void> {
-  await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((cause: Error) => {
-    throw new PrerequisiteError(
-      `AWS_ENDPOINT_URL names ${url}, where nothing answers`,
-      "start that emulator, or unset the variable",
-      { cause },
-    );
-  });
-}
-
-function loopbackUrl(variable: string, text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["127.0.0.1", "localhost", "[::1]"].includes(url.hostname)) {
-    throw new PrerequisiteError(
-      `${variable} must name an address on loopback, got: ${text}`,
-      "unset it, or start the emulator on 127.0.0.1",
-    );
-  }
-  return url;
+  return { url, pid: child.pid as number, close };
 }
 
 /** An environment without any setting of AWS: no profile, credentials, endpoint or file of the user can reach a child. */

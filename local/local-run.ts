@@ -9,10 +9,10 @@ import { type LocalControlPlane, startControlPlane } from "./control-plane/serve
 import { type CountingProxy, startCountingProxy } from "./demo/counting-proxy";
 import { addAdoptedInstances, seedFor } from "./demo/seed";
 import { Deployment } from "./deployment";
-import { expectAnswer, LOCAL_CREDENTIALS, ownEmulator, startEmulator } from "./emulator";
+import { LOCAL_CREDENTIALS, startEmulator } from "./emulator";
 import { lambdaFunctions } from "./secrets-manager/lambda-functions";
 import { type SecretsManager, startSecretsManager } from "./secrets-manager/server";
-import type { Toolchain } from "./toolchain";
+import { PrerequisiteError, type Toolchain } from "./toolchain";
 
 /** How the demo's own client calls itself to Secrets Manager, by which its calls are told from the functions'. */
 export const DEMO_APP_ID = "demo";
@@ -39,7 +39,6 @@ export interface LocalRun {
   readonly clock: SettableClock;
   readonly controlPlane: LocalControlPlane;
   readonly secretsManager: SecretsManager;
-  readonly emulatorUrl: string;
   /** Process id of the emulator; undefined where it is the user's own. */
   readonly emulatorPid: number | undefined;
   /** Counts the functions' calls of DynamoDB; undefined where the emulator is the user's own. */
@@ -62,8 +61,7 @@ export interface LocalRun {
 export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun> {
   const { environment, toolchain, runsFolder, signal, env = process.env } = options;
   const { region } = environment;
-  const given = ownEmulator(env);
-  if (given) await expectAnswer(given);
+  const own = "url" in toolchain.emulator ? toolchain.emulator : undefined;
   await mkdir(runsFolder, { recursive: true });
   const folder = await mkdtemp(join(resolve(runsFolder), `${environment.name}-`));
 
@@ -93,29 +91,35 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
         clock,
         region,
         functions: lambdaFunctions(ACCOUNT_ID, lambdaVariables),
-        ...(given && { port: given.secretsManagerPort }),
+        ...(own && { port: own.secretsManagerPort }),
+      }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EADDRINUSE") throw error;
+        throw new PrerequisiteError(
+          `AWS_ENDPOINT_URL_SECRETS_MANAGER names port ${own?.secretsManagerPort}, which is taken`,
+          "start the emulator with a port that is free, and set the same here",
+          { cause: error },
+        );
       }),
     );
-    const dynamoDb = given ? undefined : open(await startCountingProxy());
+    const dynamoDb = own ? undefined : open(await startCountingProxy());
     const emulator =
-      toolchain.ministackPython === undefined || given
-        ? undefined
-        : open(
+      "python" in toolchain.emulator
+        ? open(
             await startEmulator({
-              python: toolchain.ministackPython,
+              python: toolchain.emulator.python,
               folder,
               region,
               secretsManagerUrl: secretsManager.url,
               ...(dynamoDb && { dynamoDbUrl: dynamoDb.url }),
               env,
             }),
-          );
-    const emulatorUrl = emulator?.url ?? given?.url ?? "";
-    dynamoDb?.forwardTo(emulatorUrl);
-    lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = emulatorUrl;
+          )
+        : { ...toolchain.emulator, pid: undefined };
+    dynamoDb?.forwardTo(emulator.url);
+    lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = emulator.url;
 
     const endpoints = {
-      AWS_ENDPOINT_URL: emulatorUrl,
+      AWS_ENDPOINT_URL: emulator.url,
       AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
     };
     const secrets = new SecretsManagerClient({
@@ -154,8 +158,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       clock,
       controlPlane,
       secretsManager,
-      emulatorUrl,
-      emulatorPid: emulator?.pid,
+      emulatorPid: emulator.pid,
       dynamoDb,
       deployment,
       secrets,

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { type AwsProvider, findAwsProvider } from "./toolchain/aws-provider";
 import { findPython, installMinistack } from "./toolchain/ministack";
+import { findOwnEmulator, type OwnEmulator } from "./toolchain/own-emulator";
 import { findTerraform, type Terraform } from "./toolchain/terraform";
 
 export { PrerequisiteError } from "./toolchain/prerequisite-error";
@@ -9,8 +10,8 @@ export { PrerequisiteError } from "./toolchain/prerequisite-error";
 export interface Toolchain {
   readonly terraform: Terraform;
   readonly awsProvider: AwsProvider;
-  /** Python of the virtual environment that holds MiniStack; undefined where the user has an emulator running. */
-  readonly ministackPython: string | undefined;
+  /** The Python of a virtual environment that holds MiniStack, or the emulator that the user has running. */
+  readonly emulator: { readonly python: string } | OwnEmulator;
 }
 
 export interface PrepareToolchainOptions {
@@ -35,8 +36,7 @@ export async function prepareToolchain(options: PrepareToolchainOptions): Promis
   const python = await findPython(env);
   const terraform = await findTerraform({ env, cacheFolder, python: python.path, report });
   const awsProvider = await findAwsProvider({ env, terraform, cacheFolder, report });
-  const ministackPython = env.AWS_ENDPOINT_URL
-    ? undefined
-    : await installMinistack({ env, python, cacheFolder, report });
-  return { terraform, awsProvider, ministackPython };
+  const own = await findOwnEmulator(env);
+  const emulator = own ?? { python: await installMinistack({ env, python, cacheFolder, report }) };
+  return { terraform, awsProvider, emulator };
 }

@@ -114,7 +114,8 @@ export class Story {
   /** Stops the given consumers, or all that are left. */
   async stopConsumers(...given: Consumer[]): Promise<void> {
     const stopped = given.length > 0 ? given : [...this.consumers];
-    for (const consumer of stopped) this.consumers.splice(this.consumers.indexOf(consumer), 1);
+    const left = this.consumers.filter((consumer) => !stopped.includes(consumer));
+    this.consumers.splice(0, this.consumers.length, ...left);
     await Promise.all(stopped.map((consumer) => consumer.stop()));
   }
 

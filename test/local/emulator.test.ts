@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expectAnswer, ownEmulator, QUIET_SDK, startEmulator, withoutAws } from "../../local/emulator";
+import { QUIET_SDK, startEmulator, withoutAws } from "../../local/emulator";
 import { isRunning, waitForEnd } from "../../local/processes";
-import { PrerequisiteError } from "../../local/toolchain/prerequisite-error";
 import { removeFolders, temporaryFolder, writeProgram } from "./programs";
 
 afterEach(removeFolders);
@@ -82,7 +81,7 @@ it("ends on close, with what it started, and removes what it wrote", async () =>
     require("node:fs").writeFileSync(${JSON.stringify(child)}, String(pid));
   `;
   const emulator = await startEmulator(options(folder, withChild + healthy(folder)));
-  const pids = [emulator.pid ?? 0, Number(readFileSync(child, "utf8"))];
+  const pids = [emulator.pid, Number(readFileSync(child, "utf8"))];
   expect(pids.every(isRunning)).toBe(true);
 
   await emulator.close();
@@ -102,51 +101,6 @@ it("isn't taken in by another run's emulator on its port, and reports its own's 
   await expect(startEmulator(options(folder, stranger))).rejects.toThrow(
     /the emulator ended with 1: the port is already in use \(.*emulator\.log\)/,
   );
-});
-
-describe("an emulator of the user's own", () => {
-  it("isn't there without AWS_ENDPOINT_URL", () => {
-    expect(ownEmulator({ AWS_ENDPOINT_URL_SECRETS_MANAGER: "http://127.0.0.1:7001" })).toBeUndefined();
-  });
-
-  it("fixes the port of the local Secrets Manager", () => {
-    const env = {
-      AWS_ENDPOINT_URL: "http://localhost:4566/",
-      AWS_ENDPOINT_URL_SECRETS_MANAGER: "http://127.0.0.1:7001",
-    };
-
-    expect(ownEmulator(env)).toEqual({ url: "http://localhost:4566", secretsManagerPort: 7001 });
-  });
-
-  it("has to answer", async () => {
-    const nobody = { url: "http://127.0.0.1:9", secretsManagerPort: 7001 };
-
-    await expect(expectAnswer(nobody)).rejects.toThrow(
-      "AWS_ENDPOINT_URL names http://127.0.0.1:9, where nothing answers. Fix: start that emulator",
-    );
-  });
-
-  it.each([
-    [
-      "could be AWS",
-      { AWS_ENDPOINT_URL: "https://lambda.eu-west-1.amazonaws.com" },
-      "must name an address on",
-    ],
-    [
-      "is no URL",
-      { AWS_ENDPOINT_URL: "4566" },
-      "AWS_ENDPOINT_URL must name an address on loopback, got: 4566",
-    ],
-    ["leaves Secrets Manager open", { AWS_ENDPOINT_URL: "http://localhost:4566" }, "is set, but not"],
-    [
-      "has its functions read secrets elsewhere",
-      { AWS_ENDPOINT_URL: "http://localhost:4566", AWS_ENDPOINT_URL_SECRETS_MANAGER: "https://10.0.0.1" },
-      "AWS_ENDPOINT_URL_SECRETS_MANAGER must name an address on loopback, got: https://10.0.0.1",
-    ],
-  ])("is refused where it %s", (_, env, message) => {
-    expect(() => ownEmulator(env)).toThrow(PrerequisiteError);
-    expect(() => ownEmulator(env)).toThrow(message);
-  });
 });
 
 it("passes on everything but settings of AWS", () => {
