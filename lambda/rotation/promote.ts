@@ -104,7 +104,6 @@ async function moveCurrent(deps: RotationDeps, rotation: Rotation, record: Agent
           return dropPending(deps, rotation, fresh, "promoted-meanwhile");
         }
         from = current;
-        continue;
       }
       if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) throw new Stop("promotion-failed", reason);
       await deps.sleep(delay);

@@ -728,6 +728,15 @@ describe("the promotion", () => {
     },
   );
 
+  test("gives up in time where AWSCURRENT never stays where it was seen", async () => {
+    await ready();
+    const token = world.requestRotation();
+    for (let times = 1; times <= 200; times++) {
+      world.aws.meanwhile("UpdateSecretVersionStage", async () => world.put(world.newToken(), "my own text"));
+    }
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("promotion-failed");
+  });
+
   test("gives way where somebody stores a newer key meanwhile", async () => {
     await ready();
     const token = world.requestRotation();
