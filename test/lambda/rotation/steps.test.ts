@@ -541,6 +541,18 @@ describe("where a key is stored and was not promoted", () => {
     expect(world.currentIsAccepted).toBe(true);
     expect(refreshes()).toBe(2);
   });
+
+  test("is promoted although the guard holds: its refresh has begun the current key's last hours", async () => {
+    const token = await storedOnly();
+    // The current key's own guard, as if its predecessor were still promised its grace period.
+    const guarded = serialiseRecord({ ...world.current, previousKeyExpiresAt: world.clock.now() + DAY });
+    const deps = world.invocation();
+    const readVersion: RotationDeps["secrets"]["readVersion"] = async (secretId, id) =>
+      id === token ? deps.secrets.readVersion(secretId, id) : guarded;
+    await world.step("createSecret", token, { ...deps, secrets: { ...deps.secrets, readVersion } });
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(refreshes()).toBe(1);
+  });
 });
 
 /** An invocation whose reads lag: it does not see what a version holds. */
