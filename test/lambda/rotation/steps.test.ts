@@ -122,6 +122,14 @@ describe("a clean rotation", () => {
     });
   });
 
+  test("counts the old key's last hours from before the refresh, so that they never end later in the record than in truth", async () => {
+    const asked = world.clock.now();
+    world.meanwhile(REFRESH, async () => world.clock.advanceBy(5 * SECOND));
+    world.requestRotation();
+    await world.runDueSteps();
+    expect(world.current).toMatchObject({ issuedAt: asked + 5 * SECOND, previousKeyExpiresAt: asked + DAY });
+  });
+
   test("leaves its history", async () => {
     const before = world.versionWith("AWSCURRENT");
     const old = world.current.agentKey.fingerprint;
@@ -601,6 +609,7 @@ describe("storing the new key", () => {
     const token = world.requestRotation();
     world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
     expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-leftover");
+    expect(world.history.at(-1)).toMatchObject({ mint: 1, outcome: "refused" });
     expect(world.versionWith("AWSPENDING")).toBeUndefined();
     expect(refreshes()).toBe(0);
 
@@ -845,6 +854,7 @@ describe("two attempts at once", () => {
       await world.step("createSecret", token);
     });
     expect((await stopOf(world.step("createSecret", slept))).state).toBe("promoted-meanwhile");
+    expect(world.history.at(-1)).toMatchObject({ outcome: "promoted" });
     expect(world.minted).toHaveLength(2);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.currentIsAccepted).toBe(true);
