@@ -133,6 +133,11 @@ export interface Undocumented {
   readonly retryOnDemandForMs: number;
   /** AWSPENDING after a completed rotation: left beside AWSCURRENT, or taken off. @default "kept" */
   readonly pendingAfterRotation: "kept" | "removed";
+  /**
+   * A rotation whose function has taken AWSPENDING off the version that it promoted: counted as done, or as failed, which
+   * AWS's documentation warns of. @default "completes"
+   */
+  readonly currentWithoutPending: "completes" | "fails";
   /** AWSPENDING after a failed test run. @default "removed" */
   readonly pendingAfterFailedTest: "kept" | "removed";
   /** Where in its window a scheduled rotation starts, from 0 (as it opens) to below 1. @default 0 */
@@ -147,6 +152,7 @@ export const UNDOCUMENTED_DEFAULTS: Undocumented = {
   retryToken: "same",
   retryOnDemandForMs: 0,
   pendingAfterRotation: "kept",
+  currentWithoutPending: "completes",
   pendingAfterFailedTest: "removed",
   windowFraction: 0,
   versionQuota: 150,

@@ -192,11 +192,19 @@ export function invocationSucceeded(store: Store, id: string): void {
     store.rotations.set(secret.name, { ...rotation, step: next, running: false });
   } else if (rotation.kind === "test") {
     endTest(store, secret, rotation, true);
-  } else if (byId(secret.versions, rotation.token)?.labels.includes(CURRENT)) {
+  } else if (isPromoted(store, secret, rotation.token)) {
     complete(store, secret, rotation);
   } else {
     failAttempt(store, secret, rotation);
   }
+}
+
+function isPromoted({ undocumented }: Store, secret: Secret, token: string): boolean {
+  const labels = byId(secret.versions, token)?.labels ?? [];
+  return (
+    labels.includes(CURRENT) &&
+    (labels.includes(PENDING) || undocumented.currentWithoutPending === "completes")
+  );
 }
 
 export function invocationFailed(store: Store, id: string): void {

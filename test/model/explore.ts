@@ -20,6 +20,13 @@ export type Judge = (
   faults: readonly Fault[],
 ) => readonly { rule: string; detail: string }[];
 
+export interface ExploreOptions {
+  /** Calls after the last fault upon which a further one is tried. @default 120 */
+  readonly horizon?: number;
+  /** Look for this rule's first counterexample only, and stop there. @default - all rules, to the end */
+  readonly until?: string;
+}
+
 /** `wake` is when a paused attempt goes on, and no fault of its own. */
 const isFault = (fault: Fault) => fault !== "wake";
 
@@ -31,8 +38,7 @@ export async function explore(
   options: Omit<StoryOptions, "schedule" | "isKnown">,
   bound: number,
   judge: Judge,
-  /** Calls after the last fault upon which a further one is tried. @default 120 */
-  horizon = 120,
+  { horizon = 120, until }: ExploreOptions = {},
 ): Promise<Exploration> {
   const seen = new Set<string>();
   const counterexamples = new Map<string, Counterexample>();
@@ -46,9 +52,10 @@ export async function explore(
       const telling = await new Story({ ...options, schedule, isKnown: (state) => seen.has(state) }).tell();
       stories++;
       for (const { rule, detail } of judge(telling, [...schedule.values()])) {
-        if (!counterexamples.has(rule))
-          counterexamples.set(rule, { rule, detail, schedule, lines: telling.lines });
+        if ((until ?? rule) !== rule || counterexamples.has(rule)) continue;
+        counterexamples.set(rule, { rule, detail, schedule, lines: telling.lines });
       }
+      if (until !== undefined && counterexamples.size > 0) break;
       for (const point of telling.points.slice(0, horizon)) {
         edges++;
         if (seen.has(point.fingerprint)) break;
@@ -61,7 +68,7 @@ export async function explore(
         }
       }
     }
-    level = next;
+    level = until !== undefined && counterexamples.size > 0 ? [] : next;
   }
   return { stories, states: seen.size, edges, counterexamples: [...counterexamples.values()] };
 }

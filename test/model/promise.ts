@@ -33,6 +33,7 @@ export const FAULT_CLASSES = {
   stored: "somebody stores the old value again",
   clicked: "somebody clicks Rotate in the Control Plane",
   standstill: "nothing runs for the whole grace period",
+  again: "somebody asks for another rotation",
 } as const;
 export type FaultClass = keyof typeof FAULT_CLASSES;
 
@@ -51,6 +52,7 @@ const CLASS_OF: Record<Exclude<Fault, "wake">, FaultClass> = {
   "outside-put": "stored",
   click: "clicked",
   "grace-ends": "standstill",
+  "rotate-again": "again",
 };
 
 export const classesOf = (faults: readonly Fault[]): FaultClass[] =>
@@ -62,6 +64,7 @@ function costOf(fault: FaultClass): number {
     case "refused":
       return INSIDE;
     case "deploy":
+    case "again":
       return 0;
     default:
       return NEXT_ATTEMPT;
@@ -101,4 +104,16 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
         (mayHaveMinted.length > 1 ? graceHours * HOUR + WATCHDOG_AFTER_REFUSAL : 0)
       );
   }
+}
+
+/** How long at the least a key that has left AWSCURRENT goes on being accepted, in milliseconds. */
+export function promisedPrevious(configuration: Configuration, faults: readonly Fault[]): number {
+  const classes = classesOf(faults);
+  const grace = configuration.graceHours * HOUR;
+  const costs = classes.reduce((sum, fault) => sum + costOf(fault), 0);
+  // A mint that nobody answered for, or that somebody else made, is followed by another one within the grace.
+  const mayMintTwice = classes.some((fault) => costOf(fault) > INSIDE);
+  const endsEarly =
+    mayMintTwice && (configuration.secondRefresh === "B" || configuration.secondRefresh === "E");
+  return endsEarly ? 0 : Math.max(0, grace - costs - INSIDE);
 }

@@ -33,6 +33,7 @@ export const FAULTS = [
   "outside-put",
   "deploy",
   "grace-ends",
+  "rotate-again",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -49,8 +50,10 @@ const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
   "control-write": ["refused", "failed", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
   time: [],
 };
+/** From one invocation's end to the next one's start. */
+const INVOCATION = SECOND;
 /** Done by others, at any moment. */
-const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends"];
+const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends", "rotate-again"];
 
 class Attempt {
   readonly ended: Promise<Ending>;
@@ -94,6 +97,8 @@ export interface Telling {
   readonly points: readonly CallPoint[];
   readonly violations: readonly Violation[];
   readonly outages: readonly Outage[];
+  /** For how long each key that had left AWSCURRENT was still accepted, in milliseconds; of those that died. */
+  readonly previousLived: readonly number[];
   readonly lines: readonly string[];
   readonly pruned: boolean;
   readonly mints: number;
@@ -129,6 +134,7 @@ export class Story {
   private outageFrom: number | undefined;
   private prune: (() => void) | undefined;
   private readonly leftCurrent = new Map<string, number>();
+  private readonly previousLived: number[] = [];
   private lastCurrent: string | undefined;
   private stopNames: string[] = [];
 
@@ -150,6 +156,7 @@ export class Story {
       points: this.points,
       violations: this.violations,
       outages: this.outages,
+      previousLived: this.previousLived,
       lines: this.lines,
       pruned: wasPruned,
       mints: this.world.keys().length,
@@ -167,7 +174,7 @@ export class Story {
         const ending = await this.run((deps) => this.invoke(deps, invocation));
         if (ending === "succeeded") secretsManager.invocationSucceeded(invocation.id);
         else secretsManager.invocationFailed(invocation.id);
-        this.look();
+        await this.advanceTo(clock.now() + INVOCATION);
         continue;
       }
       const pending = secretsManager.snapshot().pendingRotations[0];
@@ -449,6 +456,9 @@ export class Story {
       case "deploy":
         await this.run((deps) => this.deploy(deps));
         break;
+      case "rotate-again":
+        world.requestRotation();
+        break;
       case "grace-ends":
         await this.advanceTo(world.clock.now() + world.configuration.graceHours * HOUR + MINUTE, attempt);
         break;
@@ -596,9 +606,11 @@ export class Story {
     const now = world.clock.now();
     const current = world.keyUnder(world.versionWith("AWSCURRENT"));
     if (current !== this.lastCurrent) {
-      if (this.lastCurrent !== undefined) this.leftCurrent.set(this.lastCurrent, now);
+      if (this.lastCurrent !== undefined && this.outageFrom === undefined)
+        this.leftCurrent.set(this.lastCurrent, now);
       this.lastCurrent = current;
     }
+    this.checkPrevious(now);
     const refused = current !== undefined && !world.controlPlane.isAccepted(current);
     if (refused && this.outageFrom === undefined) {
       const diesAt = world.keys().find(({ value }) => value === current)?.diesAt ?? now;
@@ -606,6 +618,16 @@ export class Story {
     } else if (!refused && this.outageFrom !== undefined) {
       this.outages.push({ from: this.outageFrom, until: now });
       this.outageFrom = undefined;
+    }
+  }
+
+  /** A key that left AWSCURRENT is what consumers live on that have not read the new one yet. */
+  private checkPrevious(now: number): void {
+    const { controlPlane } = this.world;
+    for (const [key, leftAt] of this.leftCurrent) {
+      if (controlPlane.isAccepted(key)) continue;
+      this.leftCurrent.delete(key);
+      this.previousLived.push(Math.max(0, now - leftAt));
     }
   }
 
@@ -632,6 +654,9 @@ export class Story {
     }
     if (!this.isSettled()) this.violate("converges once faults stop", this.stopNames.slice(-3).join(", "));
     this.checkMints();
+    const isCounted = this.options.scenario === "first-key" || this.world.secret().lastRotatedAt !== null;
+    if (!isCounted && this.options.schedule.size === 0)
+      this.violate("Secrets Manager counts the rotation as done", "");
   }
 
   /** Every mint was decided, and every minted key is stored or accounted for. */

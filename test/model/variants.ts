@@ -109,31 +109,22 @@ export const noGuard = withSecrets((secrets) => ({
   },
 }));
 
-/** By the book: createSecret mints and stores, testSecret tests, finishSecret promotes, each an invocation of its own. */
-export const promoteInALaterInvocation: Step = (deps, request) => {
-  if (request.step !== "createSecret") return runStep(deps, request);
-  const { secrets } = deps;
-  class Later extends Error {}
-  const stored = runStep(
-    {
-      ...deps,
-      secrets: {
-        ...secrets,
-        moveCurrent: async () => {
-          throw new Later();
-        },
-        describe: async (secretId) => secrets.describe(secretId),
-      },
-      budget: { remainingMs: () => deps.budget.remainingMs() },
-      sleep: async () => {
-        throw new Later();
-      },
+/** By the book: createSecret mints and stores, and finishSecret promotes, each an invocation of its own. */
+export const promoteInALaterInvocation: Step = async (deps, request) => {
+  if (request.step === "finishSecret") return promoteStored(deps, request);
+  if (request.step !== "createSecret") return;
+  const later = new Stop("promotion-failed");
+  const moveCurrent = async () => {
+    throw later;
+  };
+  const sleep = async () => {
+    throw later;
+  };
+  await runStep({ ...deps, sleep, secrets: { ...deps.secrets, moveCurrent } }, request).catch(
+    (error: unknown) => {
+      if (error !== later) throw error;
     },
-    request,
   );
-  return stored.catch((error: unknown) => {
-    if (!(error instanceof Later)) throw error;
-  });
 };
 
 /** Takes AWSPENDING off the version that it has just promoted. */

@@ -23,6 +23,8 @@ export interface Configuration {
   readonly activationSeconds: number;
   readonly retryToken: "same" | "new";
   readonly retryAfterMs: number;
+  /** @default "completes" */
+  readonly currentWithoutPending?: "completes" | "fails";
 }
 
 export class VirtualClock implements Clock {
@@ -68,6 +70,7 @@ export class World {
         retryAfterMs: configuration.retryAfterMs,
         retryOnDemandForMs: 5 * MINUTE,
         attempts: 2,
+        currentWithoutPending: configuration.currentWithoutPending ?? "completes",
       },
     });
     this.controlPlane = new ControlPlaneState({
