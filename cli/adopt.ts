@@ -2,8 +2,7 @@ import { ResourceNotFoundException, type SecretsManagerClient } from "@aws-sdk/c
 import { type ControlPlaneAuth, SECRET_TAGS } from "../lambda/contract";
 import { AgentKey, ControlPlaneApiKey } from "../lambda/domain/credential";
 import { composeRecord, serialiseRecord } from "../lambda/domain/secret-value";
-import { NO_VERSION } from "../lambda/mint/intent-store";
-import { fixedVersionId } from "../lambda/provisioning/lifecycle";
+import { fixedVersionId, NO_VERSION } from "../lambda/mint/intent";
 import { type SecretStore, secretsManagerStore, versionWith } from "../lambda/secrets/secret-store";
 import { controlPlaneFor } from "./control-plane";
 

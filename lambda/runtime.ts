@@ -9,7 +9,8 @@ import { isControlPlaneError } from "./control-plane/errors";
 import { ControlPlaneApiKey } from "./domain/credential";
 import { Stop } from "./domain/decision";
 import type { Log } from "./log";
-import { dynamoDbIntentStore, type IntentStore } from "./mint/intent-store";
+import type { IntentStore } from "./mint/intent";
+import { dynamoDbIntentStore } from "./mint/intent-store";
 import { type SecretStore, secretsManagerStore } from "./secrets/secret-store";
 import { readSettings, type Settings } from "./settings";
 

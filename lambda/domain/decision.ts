@@ -1,4 +1,4 @@
-import type { Intent } from "../mint/intent-store";
+import type { Intent } from "../mint/intent";
 
 /**
  * Every state that staging labels, key validity and intent can be in has a name and one course. This file is pure: the

@@ -4,7 +4,7 @@ import { isControlPlaneError } from "../control-plane/errors";
 import { Stop } from "../domain/decision";
 import type { Log } from "../log";
 import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
-import type { Intent, IntentStore } from "./intent-store";
+import type { Intent, IntentStore } from "./intent";
 
 /**
  * The one way a key comes into being, for both functions: an intent that is ours, one call that issues, one Put. Between

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Budget, Sleep } from "../budget";
 import type { ControlPlaneAuth, ProvisioningInput, ProvisioningResult } from "../contract";
 import type {
@@ -13,7 +12,7 @@ import { ACTIVATION_MS, decideMint, Stop } from "../domain/decision";
 import { locateSecret, markDescription, ownershipOf, type SecretLocation } from "../domain/ownership";
 import { type AgentKeyRecord, composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
 import type { Log } from "../log";
-import { type Intent, type IntentStore, NO_VERSION } from "../mint/intent-store";
+import { fixedVersionId, type Intent, type IntentStore, NO_VERSION } from "../mint/intent";
 import { MINT_RESERVE_MS, mintAndStore, succeed } from "../mint/mint";
 import {
   type SecretDescription,
@@ -303,14 +302,6 @@ function newIntent(
     outcome: "open",
     earlierMints: [],
   };
-}
-
-/** The same for every attempt upon the same base: two that overlap cannot both store a key. */
-export function fixedVersionId(secretArn: string, base: string): string {
-  const hex = createHash("sha256").update(`${secretArn} ${base}`).digest("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
-    "-",
-  );
 }
 
 async function mintFirst(

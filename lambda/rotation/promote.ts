@@ -1,7 +1,7 @@
 import type { ControlPlane } from "../control-plane/client";
 import { ACTIVATION_MS, Stop } from "../domain/decision";
 import type { AgentKeyRecord } from "../domain/secret-value";
-import type { Intent, IntentOutcome } from "../mint/intent-store";
+import type { Intent, IntentOutcome } from "../mint/intent";
 import { versionWith } from "../secrets/secret-store";
 import { answered, isNewer, readStored, type Sight } from "./look";
 import { dropPending, LAST_WORDS_MS, type Rotation, type RotationDeps } from "./rotation";

@@ -2,7 +2,7 @@ import type { Budget, Sleep } from "../budget";
 import type { ControlPlane } from "../control-plane/client";
 import { Stop, type StopName } from "../domain/decision";
 import type { Log } from "../log";
-import type { IntentStore } from "../mint/intent-store";
+import type { IntentStore } from "../mint/intent";
 import type { SecretDescription, SecretStore } from "../secrets/secret-store";
 
 export const ROTATION_STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;

@@ -1,7 +1,7 @@
 import type { AgentKey } from "../domain/credential";
 import { decideMint, decideStep, type MintCourse, Stop } from "../domain/decision";
 import { type AgentKeyRecord, composeRecord, serialiseRecord } from "../domain/secret-value";
-import type { Intent } from "../mint/intent-store";
+import type { Intent } from "../mint/intent";
 import { mintAndStore, succeed } from "../mint/mint";
 import { VersionConflictError, versionWith } from "../secrets/secret-store";
 import { activeInstance, lookBeforeMinting, readStored, type Sight, type Stored, validityOf } from "./look";

@@ -1,7 +1,7 @@
 import type { ProvisioningInput } from "../../lambda/contract";
 import { AgentKey } from "../../lambda/domain/credential";
 import type { AgentKeyRecord } from "../../lambda/domain/secret-value";
-import type { Intent } from "../../lambda/mint/intent-store";
+import type { Intent } from "../../lambda/mint/intent";
 
 /** 1 January 2026, where a `FrozenClock` starts. */
 export const START = Date.UTC(2026, 0, 1);

@@ -12,7 +12,7 @@ import {
   type StopName,
   type StoredKey,
 } from "../../../lambda/domain/decision";
-import type { Intent } from "../../../lambda/mint/intent-store";
+import type { Intent } from "../../../lambda/mint/intent";
 import { START } from "../../helpers/builders";
 
 const HOUR = 60 * 60_000;

@@ -1,7 +1,7 @@
 import type { IssuedKey } from "../../../lambda/control-plane/client";
 import { ControlPlaneError } from "../../../lambda/control-plane/errors";
 import { AgentKey } from "../../../lambda/domain/credential";
-import type { Intent, IntentOutcome, TakenIntent } from "../../../lambda/mint/intent-store";
+import type { Intent, IntentOutcome, TakenIntent } from "../../../lambda/mint/intent";
 import { type MintPlan, mintAndStore } from "../../../lambda/mint/mint";
 import { FrozenClock } from "../../../local/clock";
 import { intent, SECRET_ARN, START } from "../../helpers/builders";

@@ -2,13 +2,8 @@ import type { ProvisioningInput } from "../../../lambda/contract";
 import { AgentKey } from "../../../lambda/domain/credential";
 import { markDescription } from "../../../lambda/domain/ownership";
 import { serialiseRecord } from "../../../lambda/domain/secret-value";
-import { NO_VERSION } from "../../../lambda/mint/intent-store";
-import {
-  ensureInstance,
-  fixedVersionId,
-  ProvisioningError,
-  retireInstance,
-} from "../../../lambda/provisioning/lifecycle";
+import { fixedVersionId, NO_VERSION } from "../../../lambda/mint/intent";
+import { ensureInstance, ProvisioningError, retireInstance } from "../../../lambda/provisioning/lifecycle";
 import { DAY, MINUTE, SECOND } from "../../../local/clock";
 import { adoptingInput, provisioningInput, record, SECRET_NAME } from "../../helpers/builders";
 import { LocalWorld, type LocalWorldOptions } from "../../helpers/local-world";
