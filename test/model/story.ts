@@ -1,20 +1,22 @@
-import type { ProvisioningInput } from "../../lambda/contract";
-import type { ControlPlane } from "../../lambda/control-plane/client";
-import { ControlPlaneError } from "../../lambda/control-plane/errors";
-import { AgentKey } from "../../lambda/domain/credential";
 import { LATE_APPLICATION_MS, Stop } from "../../lambda/domain/decision";
-import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
 import { ensureInstance } from "../../lambda/provisioning/lifecycle";
 import type { RotationDeps } from "../../lambda/rotation/rotation";
 import { runStep } from "../../lambda/rotation/steps";
-import { secretsManagerStore } from "../../lambda/secrets/secret-store";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
-import { Refusal } from "../../local/control-plane/refusal";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import type { Invocation } from "../../local/secrets-manager/rotation";
-import { dynamoDbClient, secretsManagerClient } from "./in-memory-aws";
+import {
+  attemptTo,
+  type CallKind,
+  carryOut,
+  failureOf,
+  portsOf,
+  provisioningInput,
+  readBeforeLastWrite,
+  storeCurrentAgain,
+} from "./ports";
 import { ATTEMPT_LIFE, CALL_TIMEOUT, WATCHDOG, WATCHDOG_AFTER_REFUSAL } from "./promise";
-import { type Configuration, OPERATOR_KEY, READ_LAG_BOUND, World } from "./world";
+import { type Configuration, READ_LAG_BOUND, World } from "./world";
 
 /** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
 export const FAULTS = [
@@ -39,8 +41,6 @@ export type Fault = (typeof FAULTS)[number];
 
 /** Fault by the number of the call before which, or upon which, it strikes. */
 export type Schedule = ReadonlyMap<number, Fault>;
-
-type CallKind = "secret-read" | "secret-write" | "intent-write" | "control-read" | "control-write" | "time";
 
 const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
   "secret-read": ["refused", "stale", "crash-before", "pause"],
@@ -242,20 +242,9 @@ export class Story {
   }
 
   private async deploy(deps: RotationDeps): Promise<void> {
-    const input: ProvisioningInput = {
-      id: "support",
-      environment: "dev",
-      secretArn: this.world.secretArn,
-      name: "dev-support",
-      description: "",
-      agentType: { id: "at_support" },
-      removal: "delete",
-      revision: 1,
-      digest: "-",
-    };
     await (this.options.ensure ?? ensureInstance)(
       { ...deps, apiKeySecretArn: this.world.operatorKeyArn, controlPlaneAuth: "api-key" },
-      input,
+      provisioningInput(this.world),
     );
   }
 
@@ -286,101 +275,16 @@ export class Story {
   // Calls
 
   private depsFor(attempt: Attempt): RotationDeps {
-    const { world } = this;
-    const secrets = secretsManagerStore(
-      secretsManagerClient((operation, input) =>
-        this.call(
-          attempt,
-          operation === "DescribeSecret" || operation === "GetSecretValue" ? "secret-read" : "secret-write",
-          `${operation} ${input.VersionStages ?? String(input.VersionId ?? "").slice(-4)}`,
-          () => world.call(operation, input),
-        ),
-      ),
-    );
-    const intents = dynamoDbIntentStore(
-      dynamoDbClient((operation, input) =>
-        this.call(attempt, "intent-write", operation, () => world.intents.call(operation, input)),
-      ),
-      "intents",
-    );
-    let ids = 0;
-    return {
-      secrets,
-      intents,
-      connect: async () => {
-        const key = await secrets.readCurrent(world.operatorKeyArn);
-        if (key !== OPERATOR_KEY) throw new Stop("operator-key-missing");
-        return this.controlPlaneFor(attempt);
-      },
-      gracePeriodMs: world.configuration.configuredGraceHours * HOUR,
-      budget: { remainingMs: () => Math.max(0, attempt.endsAt - world.clock.now()) },
+    const { clock } = this.world;
+    return portsOf(this.world, {
+      serial: attempt.serial,
+      call: (kind, label, apply) => this.call(attempt, kind, label, apply),
+      remainingMs: () => Math.max(0, attempt.endsAt - clock.now()),
       sleep: async (milliseconds) => {
-        await this.advanceTo(world.clock.now() + milliseconds, attempt);
-        if (world.clock.now() >= attempt.endsAt) return this.die(attempt);
+        await this.advanceTo(clock.now() + milliseconds, attempt);
+        if (clock.now() >= attempt.endsAt) return this.die(attempt);
       },
-      newId: () => `attempt-${attempt.serial}-${++ids}`,
-      log: { info: () => {}, warn: () => {}, error: () => {} },
-    };
-  }
-
-  private controlPlaneFor(attempt: Attempt): ControlPlane {
-    const { controlPlane, clock } = this.world;
-    const workspace = SAMPLE_WORKSPACE_ID;
-    const ask = <T>(kind: "control-read" | "control-write", label: string, apply: () => T) =>
-      this.call(attempt, kind, label, apply);
-    const view = (instance: ReturnType<typeof controlPlane.getInstance>) => ({
-      ...instance,
-      accountId: instance.accountId ?? "",
-      contactId: instance.contactId ?? "",
     });
-    const issued = ({ instance, agentKey }: ReturnType<typeof controlPlane.refresh>) => ({
-      agentKey: new AgentKey(agentKey),
-      agentInstanceId: instance.id,
-    });
-    const find = (id: string) => controlPlane.allInstances().find((instance) => instance.id === id);
-    return {
-      now: () => clock.now(),
-      workspaceName: async () => "local",
-      findAgentTypeByName: async () => undefined,
-      findInstanceByName: (name) =>
-        ask("control-read", "list instances", () => {
-          const found = controlPlane.allInstances().find((instance) => instance.name === name);
-          return found && { ...view(found), description: undefined };
-        }),
-      getInstance: (id) =>
-        ask("control-read", "get instance", () => {
-          const found = find(id);
-          return found && view(found);
-        }),
-      createInstance: (fields, idempotencyKey) =>
-        ask("control-write", "create", () =>
-          issued(
-            controlPlane.createInstance(
-              workspace,
-              { ...fields, accountId: fields.accountId ?? null, contactId: fields.contactId ?? null },
-              idempotencyKey,
-            ),
-          ),
-        ),
-      updateInstance: (id, fields) =>
-        ask(
-          "control-write",
-          "update",
-          () => void controlPlane.updateInstance(workspace, id, fields as object),
-        ),
-      deleteInstance: (id) =>
-        ask("control-write", "delete", () => controlPlane.deleteInstance(workspace, id)),
-      refreshAgentKey: (id, idempotencyKey) =>
-        ask("control-write", "refresh", () => issued(controlPlane.refresh(workspace, id, idempotencyKey))),
-      checkAgentKey: (agentKey) =>
-        ask("control-read", `check ${agentKey.fingerprint.slice(0, 4)}`, () => {
-          const text = agentKey.reveal();
-          const owner = controlPlane.isAccepted(text) ? controlPlane.identify(text) : undefined;
-          return owner
-            ? { accepted: true as const, agentInstanceId: owner.id }
-            : { accepted: false as const };
-        }),
-    };
   }
 
   /** One call of a running attempt: the point at which anything may happen. */
@@ -407,35 +311,35 @@ export class Story {
     apply: () => T,
   ): Promise<T> {
     const { world } = this;
-    const take = (): T => this.apply(kind, apply);
+    const take = (): T => carryOut(world, kind, apply);
     switch (fault) {
       case "refused":
-        throw this.failure(kind, "no");
+        throw failureOf(kind, "no");
       case "failed":
         await this.advanceTo(world.clock.now() + CALL_TIMEOUT, attempt);
-        throw this.failure(kind, "unknown");
+        throw failureOf(kind, "unknown");
       case "lost":
-        this.attemptTo(take);
+        attemptTo(take);
         await this.advanceTo(world.clock.now() + CALL_TIMEOUT, attempt);
-        throw this.failure(kind, "unknown");
+        throw failureOf(kind, "unknown");
       case "repeated":
-        this.attemptTo(take);
+        attemptTo(take);
         return take();
       case "late-5":
       case "late-59": {
         const delay = fault === "late-5" ? 5 * SECOND : LATE_APPLICATION_MS - SECOND;
         this.late.push({ at: world.clock.now() + delay, apply: take });
         await this.advanceTo(world.clock.now() + (fault === "late-5" ? SECOND : CALL_TIMEOUT), attempt);
-        throw this.failure(kind, "unknown");
+        throw failureOf(kind, "unknown");
       }
       case "crash-before":
         return this.die(attempt);
       case "crash-after":
-        this.attemptTo(take);
+        attemptTo(take);
         this.look();
         return this.die(attempt);
       case "stale":
-        return this.staleRead(apply);
+        return readBeforeLastWrite(world, apply);
       case "pause": {
         const waking = new Promise<void>((resolve) => {
           attempt.resume = resolve;
@@ -446,12 +350,12 @@ export class Story {
         return take();
       }
       case "click":
-        this.attemptTo(() =>
+        attemptTo(() =>
           world.controlPlane.refresh(SAMPLE_WORKSPACE_ID, world.controlPlane.allInstances()[0]?.id ?? ""),
         );
         break;
       case "outside-put":
-        this.putFromOutside();
+        storeCurrentAgain(world);
         break;
       case "deploy":
         await this.run((deps) => this.deploy(deps));
@@ -465,57 +369,6 @@ export class Story {
     }
     if (fault !== undefined && world.clock.now() >= attempt.endsAt) return this.die(attempt);
     return take();
-  }
-
-  private apply<T>(kind: CallKind, apply: () => T): T {
-    const { world } = this;
-    if (kind === "secret-write") {
-      world.beforeLastWrite = { snapshot: world.secretsManager.snapshot(), at: world.clock.now() };
-    }
-    try {
-      return apply();
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      throw new ControlPlaneError(
-        error.status === 404 ? "not-found" : "conflict",
-        String(error.status),
-        "no",
-      );
-    }
-  }
-
-  private attemptTo(action: () => unknown): void {
-    try {
-      action();
-    } catch {
-      // Refused: then there is nothing to lose.
-    }
-  }
-
-  private failure(kind: CallKind, applied: "no" | "unknown"): Error {
-    if (kind !== "control-read" && kind !== "control-write") return new Error("ServiceUnavailable");
-    return applied === "no"
-      ? new ControlPlaneError("rate-limited", "429", "no")
-      : new ControlPlaneError("unreachable", "no answer", "unknown");
-  }
-
-  private staleRead<T>(apply: () => T): T {
-    const { secretsManager, beforeLastWrite } = this.world;
-    if (!beforeLastWrite) return apply();
-    const present = secretsManager.snapshot();
-    secretsManager.restore(beforeLastWrite.snapshot);
-    try {
-      return apply();
-    } finally {
-      secretsManager.restore(present);
-    }
-  }
-
-  private putFromOutside(): void {
-    const { world } = this;
-    const value = world.secret().versions.find(({ labels }) => labels.includes("AWSCURRENT"))?.value;
-    if (!value) return;
-    world.call("PutSecretValue", { SecretId: world.secretArn, SecretString: value.data });
   }
 
   private die<T>(attempt: Attempt): Promise<T> {
@@ -538,7 +391,7 @@ export class Story {
       if (due) {
         this.late = this.late.filter((item) => item !== due);
         this.setTime(due.at);
-        this.attemptTo(due.apply);
+        attemptTo(due.apply);
         this.note("a late call is applied");
         this.look();
         continue;

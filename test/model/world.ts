@@ -9,7 +9,7 @@ import { SAMPLE_SEED, SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed
 import { ControlPlaneState, type SecondRefresh } from "../../local/control-plane/state";
 import { seededTokens } from "../../local/control-plane/tokens";
 import { countedIds } from "../../local/secrets-manager/ids";
-import type { Secret, Snapshot } from "../../local/secrets-manager/model";
+import type { Secret, Snapshot, Undocumented } from "../../local/secrets-manager/model";
 import { SecretsManagerState } from "../../local/secrets-manager/state";
 import { IntentTable } from "./in-memory-aws";
 
@@ -37,7 +37,7 @@ export class VirtualClock implements Clock {
 
 export const SECRET_NAME = "valmi/dev/support/agent-key";
 export const OPERATOR_KEY = "token_operator_0001";
-const FUNCTION_ARN = "arn:aws:lambda:eu-west-1:000000000000:function:valmi-dev-agent-key-rotation";
+export const FUNCTION_ARN = "arn:aws:lambda:eu-west-1:000000000000:function:valmi-dev-agent-key-rotation";
 const ACCOUNT = "000000000000";
 const REGION = "eu-west-1";
 
@@ -57,7 +57,10 @@ export class World {
 
   constructor(
     readonly configuration: Configuration,
-    { provisioned }: { readonly provisioned: boolean },
+    {
+      provisioned,
+      undocumented = {},
+    }: { readonly provisioned: boolean; readonly undocumented?: Partial<Undocumented> },
   ) {
     this.secretsManager = new SecretsManagerState({
       clock: this.clock,
@@ -71,6 +74,7 @@ export class World {
         retryOnDemandForMs: 5 * MINUTE,
         attempts: 2,
         currentWithoutPending: configuration.currentWithoutPending ?? "completes",
+        ...undocumented,
       },
     });
     this.controlPlane = new ControlPlaneState({
