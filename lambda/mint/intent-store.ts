@@ -23,22 +23,26 @@ const text = v.pipe(
   v.object({ S: v.string() }),
   v.transform(({ S }) => S),
 );
-const storedIntent = v.object({
-  secretArn: text,
-  baseVersionId: text,
-  versionId: text,
-  owner: text,
-  agentInstanceId: text,
-  takenAt: number,
-  attemptEndsAt: number,
-  mint: number,
-  idempotencyKey: text,
-  outcome: v.pipe(text, v.picklist(["open", "refused", "lost", "promoted", "dead"])),
-  earlierMints: v.pipe(
-    v.object({ L: v.array(text) }),
-    v.transform(({ L }) => L),
-  ),
-});
+const storedIntent = v.pipe(
+  v.object({
+    secretArn: text,
+    baseVersionId: text,
+    versionId: text,
+    owner: text,
+    agentInstanceId: text,
+    takenAt: number,
+    graceFrom: v.optional(number),
+    attemptEndsAt: number,
+    mint: number,
+    idempotencyKey: text,
+    outcome: v.pipe(text, v.picklist(["open", "refused", "lost", "promoted", "dead"])),
+    earlierMints: v.pipe(
+      v.object({ L: v.array(text) }),
+      v.transform(({ L }) => L),
+    ),
+  }),
+  v.transform((intent) => ({ ...intent, graceFrom: intent.graceFrom ?? intent.takenAt })),
+);
 
 export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): IntentStore {
   async function put(

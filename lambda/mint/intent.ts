@@ -18,6 +18,11 @@ export interface Intent {
   readonly owner: string;
   readonly agentInstanceId: string;
   readonly takenAt: number;
+  /**
+   * The earliest moment at which the grace period of the key under the base may have begun: `takenAt`, or that of an
+   * earlier mint upon the same base that may have been applied.
+   */
+  readonly graceFrom: number;
   /** When Lambda ends the attempt for good: nothing is sent by it later. */
   readonly attemptEndsAt: number;
   /** 1 for the first mint upon this base; each further one is a decision. */

@@ -105,8 +105,11 @@ function nextMint(intent: Intent, plan: Pick<MintPlan, "newId" | "now">): Intent
 
 /** `intent` as the successor of a standing one: one mint up, with the earlier mints accounted for. */
 export function succeed(standing: Intent, intent: Intent): Intent {
+  // What was refused has begun no grace period; but a mint before it may have.
+  const beganNothing = standing.outcome === "refused" && standing.graceFrom === standing.takenAt;
   return {
     ...intent,
+    graceFrom: beganNothing ? intent.takenAt : standing.graceFrom,
     mint: standing.mint + 1,
     earlierMints: [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.takenAt}`],
   };

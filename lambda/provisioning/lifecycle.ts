@@ -296,6 +296,7 @@ function newIntent(
     owner: deps.newId(),
     agentInstanceId: existing?.id ?? NO_VERSION,
     takenAt: now,
+    graceFrom: now,
     attemptEndsAt: now + deps.budget.remainingMs(),
     mint: 1,
     idempotencyKey: deps.newId(),
@@ -349,7 +350,7 @@ async function mintFirst(
               agentKey: minted.agentKey,
               issuedAt: controlPlane.now(),
               // An instance that existed may have users on the key that the refresh replaced.
-              ...(existing ? { previousKeyExpiresAt: intent.takenAt + deps.gracePeriodMs } : {}),
+              ...(existing ? { previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs } : {}),
             },
             mapped(minted.agentInstanceId, instance, fields),
             job.description.tags,

@@ -86,6 +86,7 @@ function newIntent(deps: RotationDeps, sight: Sight): Intent {
     owner: deps.newId(),
     agentInstanceId: sight.current.agentInstanceId,
     takenAt: now,
+    graceFrom: now,
     attemptEndsAt: now + deps.budget.remainingMs(),
     mint: 1,
     idempotencyKey: deps.newId(),
@@ -103,8 +104,8 @@ async function mintAndPromote(deps: RotationDeps, sight: Sight, intent: Intent):
       {
         agentKey,
         issuedAt: controlPlane.now(),
-        // Counted from before the refresh, so that it is never later than the truth.
-        ...(currentAccepted ? { previousKeyExpiresAt: intent.takenAt + deps.gracePeriodMs } : {}),
+        // Counted from before the first refresh that may have been applied, so that it is never later than the truth.
+        ...(currentAccepted ? { previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs } : {}),
       },
       sight.instance,
       sight.description.tags,

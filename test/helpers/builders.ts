@@ -68,6 +68,7 @@ export function intent(overrides: Partial<Intent> = {}): Intent {
     owner: "attempt-1",
     agentInstanceId: "ai_1",
     takenAt: START,
+    graceFrom: overrides.takenAt ?? START,
     attemptEndsAt: START + 180_000,
     mint: 1,
     idempotencyKey: "key-1",

@@ -31,6 +31,7 @@ test("an intent is taken where none stands, in one call, and kept for 400 days",
     owner: { S: "attempt-1" },
     agentInstanceId: { S: "ai_1" },
     takenAt: { N: String(START) },
+    graceFrom: { N: String(START) },
     attemptEndsAt: { N: String(START + 180_000) },
     mint: { N: "1" },
     idempotencyKey: { S: "key-1" },
@@ -49,6 +50,14 @@ test("a second attempt gets the intent that stands, whole, and changes nothing",
   await expect(store.take(second)).resolves.toEqual({ taken: false, intent: standing });
   expect(item()).toEqual(before);
   expect(aws.calls).toEqual(["PutItem", "PutItem"]);
+});
+
+test("an intent that says nothing of the grace period began it when it was taken", async () => {
+  const { store, item } = table();
+  await store.take(intent());
+  delete item()?.graceFrom;
+  const { intent: standing } = await store.take(intent({ owner: "attempt-2", takenAt: START + 5 }));
+  expect(standing.graceFrom).toBe(START);
 });
 
 test("another current version, and another secret, have an intent of their own", async () => {

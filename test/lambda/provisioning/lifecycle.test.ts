@@ -510,6 +510,16 @@ describe("an adopted instance", () => {
     expect(calls(UPDATE)).toBe(0);
   });
 
+  test("with `refresh`, the first of which is lost, lives from then on", async () => {
+    const asked = world.clock.now();
+    world.orderFault(REFRESH, "lost-answer");
+    expect((await failureOf(deploy(adopting(foreign.id, "refresh")))).message).toMatch(/^mint-unanswered: /);
+    world.clock.advanceBy(5 * MINUTE);
+    await deploy(adopting(foreign.id, "refresh"));
+    expectOneWorkingKey();
+    expect(world.current.previousKeyExpiresAt).toBe(asked + DAY);
+  });
+
   test("with `provided` waits for the command that it names, and mints nothing", async () => {
     const error = await failureOf(deploy(adopting(foreign.id, "provided")));
     expect(error.message).toContain(`agent instance ${foreign.id} waits for its present key`);

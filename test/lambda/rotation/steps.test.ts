@@ -373,9 +373,13 @@ describe("before anything is changed, createSecret stops by name:", () => {
     const token = world.requestRotation();
     world.orderFault(REFRESH, { status: 429 });
     expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-refused");
+    world.clock.advanceBy(MINUTE);
+    const asked = world.clock.now();
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.minted).toHaveLength(2);
+    // The refused one has begun no grace period.
+    expect(world.current.previousKeyExpiresAt).toBe(asked + DAY);
     expect(world.history.at(-1)).toMatchObject({ mint: 2, outcome: "promoted" });
   });
 });
@@ -450,6 +454,21 @@ describe("where the answer to the refresh is lost", () => {
     expect(world.minted).toHaveLength(3);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("the old key's last hours are counted from the refresh that may have begun them", async () => {
+    await ready();
+    const token = world.requestRotation();
+    const asked = world.clock.now();
+    world.orderFault(REFRESH, "lost-answer");
+    await stopOf(world.step("createSecret", token));
+    // Asked again, and refused for another reason, it has begun all the same.
+    world.clock.advanceBy(10 * MINUTE);
+    world.orderFault(REFRESH, { status: 429 });
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-refused");
+    await world.step("createSecret", token);
+    expect(world.current.previousKeyExpiresAt).toBe(asked + DAY);
+    expect(world.history.at(-1)).toMatchObject({ mint: 3, previousKeyExpiresAt: asked + DAY });
   });
 
   test("and nothing was carried out: the same wait, then one key", async () => {
