@@ -142,6 +142,8 @@ export interface MintFacts {
   readonly storedAt: number;
   /** Whether it is stored under this attempt's version, and not under the one that the standing intent names. */
   readonly storedHere: boolean;
+  /** Whether the stored key has been under AWSCURRENT: then it carries AWSPREVIOUS where AWSCURRENT is back on the base. */
+  readonly wasPromoted: boolean;
   /** Whether AWSCURRENT is still on the intent's base, read after the intent was. */
   readonly baseIsCurrent: boolean;
   /** On the Control Plane's clock. */
@@ -155,12 +157,13 @@ export function decideMint(facts: MintFacts): MintCourse {
   return mints && facts.storedHere ? { course: "drop-pending", state: "pending-leftover" } : course;
 }
 
-function decideFreely({ standing, stored, storedAt, storedHere, baseIsCurrent, now }: MintFacts): MintCourse {
+function decideFreely(facts: MintFacts): MintCourse {
+  const { standing, stored, storedAt, storedHere, wasPromoted, baseIsCurrent, now } = facts;
   // An attempt that was paused sees this: what it read at its start is no longer so.
   if (!baseIsCurrent) return { course: "drop-pending", state: "promoted-meanwhile" };
-  if (standing?.outcome === "promoted") {
-    // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names. Only a
-    // read that cannot lag behind the promotion shows it.
+  if (standing && (standing.outcome === "promoted" || wasPromoted)) {
+    // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names, which its
+    // record need not say. Only a read that cannot lag behind the promotion shows it.
     const visibleAt = standing.attemptEndsAt + READ_LAG_MS;
     return now < visibleAt
       ? { course: "stop", state: "mint-in-flight", until: visibleAt }

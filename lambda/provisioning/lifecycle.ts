@@ -239,6 +239,7 @@ async function obtainKey(
       stored: "empty",
       storedAt: 0,
       storedHere: false,
+      wasPromoted: false,
       baseIsCurrent: true,
       now,
     });

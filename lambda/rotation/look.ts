@@ -4,6 +4,7 @@ import { guardedUntil, Stop, type StoredKey } from "../domain/decision";
 import { locateSecret, ownershipOf } from "../domain/ownership";
 import { type AgentKeyRecord, parseRecord } from "../domain/secret-value";
 import { MINT_RESERVE_MS } from "../mint/mint";
+import { type SecretDescription, versionWith } from "../secrets/secret-store";
 import { dropPending, type Rotation, type RotationDeps } from "./rotation";
 
 /** What was seen before anything is changed. */
@@ -82,6 +83,21 @@ export async function validityOf(sight: Sight, stored: Stored | undefined): Prom
   if (!isNewer(stored.record, sight.current)) return "leftover";
   const check = await answered(sight.controlPlane.checkAgentKey(stored.record.agentKey));
   return check.accepted ? "accepted" : "refused";
+}
+
+/**
+ * Whether a stored key has been under AWSCURRENT, as far as AWSPREVIOUS shows it: an attempt that dies after the promotion
+ * leaves no other trace. Values are compared, since a key may be promoted by way of a copy under a newer token.
+ */
+export async function wasPromoted(
+  deps: Pick<RotationDeps, "secrets">,
+  secretArn: string,
+  stored: Stored | undefined,
+  { versionStages }: SecretDescription,
+): Promise<boolean> {
+  const previous = versionWith("AWSPREVIOUS", versionStages);
+  if (!stored || previous === undefined) return false;
+  return (await deps.secrets.readVersion(secretArn, previous)) === stored.value;
 }
 
 export function isNewer(record: AgentKeyRecord, than: AgentKeyRecord): boolean {

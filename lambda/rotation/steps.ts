@@ -4,7 +4,15 @@ import { type AgentKeyRecord, composeRecord, serialiseRecord } from "../domain/s
 import type { Intent } from "../mint/intent";
 import { mintAndStore, succeed } from "../mint/mint";
 import { VersionConflictError, versionWith } from "../secrets/secret-store";
-import { activeInstance, lookBeforeMinting, readStored, type Sight, type Stored, validityOf } from "./look";
+import {
+  activeInstance,
+  lookBeforeMinting,
+  readStored,
+  type Sight,
+  type Stored,
+  validityOf,
+  wasPromoted,
+} from "./look";
 import { testAndPromote, waitUntilLive } from "./promote";
 import { dropPending, type Rotation, type RotationDeps, type RotationRequest } from "./rotation";
 
@@ -37,6 +45,7 @@ async function createSecret(deps: RotationDeps, rotation: Rotation): Promise<voi
     stored: await validityOf(sight, found),
     storedAt: found?.record.issuedAt ?? 0,
     storedHere: found !== undefined && found.versionId === rotation.token,
+    wasPromoted: await wasPromoted(deps, rotation.secretArn, found, fresh),
     baseIsCurrent: versionWith("AWSCURRENT", fresh.versionStages) === rotation.base,
     now: sight.controlPlane.now(),
   });

@@ -123,13 +123,14 @@ describe("minting", () => {
     stored: StoredKey,
     now: number,
     where: Where = "here",
-    baseIsCurrent = true,
+    { baseIsCurrent = true, wasPromoted = false } = {},
   ) =>
     decideMint({
       standing: outcome === "ours" ? undefined : { attemptEndsAt: ENDS, outcome },
       stored,
       storedAt: stored === "empty" ? 0 : START,
       storedHere: stored !== "empty" && where === "here",
+      wasPromoted,
       baseIsCurrent,
       now,
     });
@@ -173,25 +174,40 @@ describe("minting", () => {
     expect(decide(outcome, stored, now, where)).toEqual(course);
   });
 
+  test.each<[Intent["outcome"], StoredKey, number, Where, object]>([
+    ["open", "accepted", SEEN - 1, "older", wait("mint-in-flight", SEEN)],
+    ["open", "accepted", SEEN, "older", again("rolled-back")],
+    ["open", "accepted", SEEN, "here", drop("pending-leftover")],
+    ["open", "empty", SEEN, "older", again("rolled-back")],
+    ["dead", "refused", SEEN, "older", again("rolled-back")],
+  ])("%s, its key %s, at %d, stored %s, and rolled back from", (outcome, stored, now, where, course) => {
+    expect(decide(outcome, stored, now, where, { wasPromoted: true })).toEqual(course);
+  });
+
   const OUTCOMES = ["ours", "open", "refused", "lost", "promoted", "dead"] as const;
   const STORED = ["empty", "accepted", "refused", "leftover"] as const;
   const TIMES = [START, SEEN - 1, SEEN, LIVE, LIVE + 1, SETTLED - 1, SETTLED, SETTLED + HOUR];
   const GRID = OUTCOMES.flatMap((outcome) =>
     STORED.flatMap((stored) =>
-      TIMES.flatMap((now) => (["here", "older"] as const).map((where) => ({ outcome, stored, now, where }))),
+      TIMES.flatMap((now) =>
+        (["here", "older"] as const).flatMap((where) =>
+          [false, true].map((wasPromoted) => ({ outcome, stored, now, where, wasPromoted })),
+        ),
+      ),
     ),
   );
   const decisions = GRID.map((facts) => ({
     ...facts,
-    decided: decide(facts.outcome, facts.stored, facts.now, facts.where),
+    decided: decide(facts.outcome, facts.stored, facts.now, facts.where, facts),
   }));
   const mints = ({ course }: MintCourse) => course === "mint" || course === "mint-again";
 
   test("no key is minted while another attempt may still mint or store one", () => {
-    for (const { outcome, stored, now, decided } of decisions) {
-      if (!mints(decided) || outcome === "ours" || outcome === "refused" || outcome === "lost") continue;
-      if (outcome === "promoted") expect(now).toBeGreaterThanOrEqual(SEEN);
-      else if (stored === "empty") expect(now).toBeGreaterThanOrEqual(SETTLED);
+    for (const { outcome, stored, now, wasPromoted, decided } of decisions) {
+      if (!mints(decided) || outcome === "ours") continue;
+      if (outcome === "promoted" || wasPromoted) expect(now).toBeGreaterThanOrEqual(SEEN);
+      else if (stored === "empty" && outcome !== "refused" && outcome !== "lost")
+        expect(now).toBeGreaterThanOrEqual(SETTLED);
     }
   });
 
@@ -209,6 +225,12 @@ describe("minting", () => {
     }
   });
 
+  test("a key that somebody rolled back from is never promoted again", () => {
+    for (const { outcome, wasPromoted, decided } of decisions) {
+      if (outcome !== "ours" && wasPromoted) expect(decided.course).not.toBe("promote");
+    }
+  });
+
   test("AWSPENDING is only taken off a version of this attempt's that holds a value", () => {
     for (const { stored, decided, where } of decisions) {
       if (decided.course !== "drop-pending") continue;
@@ -218,16 +240,18 @@ describe("minting", () => {
   });
 
   test("an attempt that was paused while AWSCURRENT moved on mints and promotes nothing", () => {
-    for (const { outcome, stored, now, where } of GRID) {
-      expect(decide(outcome, stored, now, where, false)).toEqual(drop("promoted-meanwhile"));
+    for (const { outcome, stored, now, where, wasPromoted } of GRID) {
+      expect(decide(outcome, stored, now, where, { baseIsCurrent: false, wasPromoted })).toEqual(
+        drop("promoted-meanwhile"),
+      );
     }
   });
 
   test("every wait ends, at the instant that it names", () => {
-    for (const { outcome, stored, where, now, decided } of decisions) {
+    for (const { outcome, stored, where, now, wasPromoted, decided } of decisions) {
       if (decided.course !== "stop") continue;
       expect(decided.until).toBeGreaterThan(now);
-      expect(decide(outcome, stored, decided.until, where).course).not.toBe("stop");
+      expect(decide(outcome, stored, decided.until, where, { wasPromoted }).course).not.toBe("stop");
     }
   });
 });

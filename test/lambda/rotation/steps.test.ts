@@ -544,6 +544,21 @@ describe("where a key is stored and was not promoted", () => {
     expect(world.history.at(-1)).toMatchObject({ outcome: "promoted", mint: 1 });
   });
 
+  test("the next attempt promotes it also where a key before the current one carries AWSPREVIOUS", async () => {
+    await ready();
+    world.requestRotation();
+    await world.runDueSteps();
+    world.clock.advanceBy(DAY);
+    const token = world.requestRotation();
+    world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 100);
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("promotion-failed");
+    world.aws.clear();
+    expect(world.versionWith("AWSPREVIOUS")).toBeDefined();
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(3);
+  });
+
   test("a newer token gets a copy of it, and mints nothing", async () => {
     const token = await storedOnly();
     removePending(token);
@@ -890,17 +905,79 @@ describe("two attempts at once", () => {
 });
 
 describe("a roll-back to the key before", () => {
+  /** What a person does where the new key turns out to be bad. */
+  function rollBack(from: string, to: string): void {
+    world.secretsManager.call("UpdateSecretVersionStage", {
+      SecretId: world.secretArn,
+      VersionStage: "AWSCURRENT",
+      MoveToVersionId: to,
+      RemoveFromVersionId: from,
+    });
+  }
+
+  /** The attempt dies between the promotion and what it would have left in the record. */
+  async function promotedUnrecorded(token: string): Promise<void> {
+    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    await world.step("createSecret", token);
+    expect(world.history.at(-1)).toMatchObject({ outcome: "open" });
+  }
+
+  test("from a key whose promotion nobody recorded: it is not promoted again, and a new one is minted", async () => {
+    await ready();
+    const before = world.versionWith("AWSCURRENT") as string;
+    const bad = world.requestRotation();
+    await promotedUnrecorded(bad);
+    rollBack(bad, before);
+    removePending(bad);
+    const token = world.requestRotation();
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-in-flight");
+    world.clock.advanceBy(5 * MINUTE);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(3);
+    expect(world.current.agentKey.reveal()).toBe(lastKey());
+  });
+
+  test("from such a key, whose version still carries AWSPENDING: that is taken off, and the next rotation mints", async () => {
+    await ready();
+    const before = world.versionWith("AWSCURRENT") as string;
+    const bad = world.requestRotation();
+    await promotedUnrecorded(bad);
+    rollBack(bad, before);
+    world.clock.advanceBy(5 * MINUTE);
+    expect(world.stages[bad]).toEqual(expect.arrayContaining(["AWSPENDING", "AWSPREVIOUS"]));
+    expect((await stopOf(world.step("createSecret", bad))).state).toBe("pending-leftover");
+    const token = world.requestRotation();
+    await world.step("createSecret", token);
+    expect(world.current.agentKey.reveal()).toBe(lastKey());
+    expect(world.minted).toHaveLength(3);
+  });
+
+  test("from such a key, promoted as a copy: it is not promoted again either", async () => {
+    await ready();
+    const before = world.versionWith("AWSCURRENT") as string;
+    const older = world.requestRotation();
+    world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 100);
+    expect((await stopOf(world.step("createSecret", older))).state).toBe("promotion-failed");
+    world.aws.clear();
+    removePending(older);
+    const bad = world.requestRotation();
+    await promotedUnrecorded(bad);
+    rollBack(bad, before);
+    removePending(bad);
+    world.clock.advanceBy(5 * MINUTE);
+    const token = world.requestRotation();
+    await world.step("createSecret", token);
+    expect(world.current.agentKey.reveal()).toBe(lastKey());
+    expect(world.minted).toHaveLength(3);
+  });
+
   test("can be followed by a rotation once the promotion is sure to be seen, and mints afresh", async () => {
     await ready({ graceHours: 0 });
     const before = world.versionWith("AWSCURRENT") as string;
     const bad = world.requestRotation();
     await world.runDueSteps();
-    world.secretsManager.call("UpdateSecretVersionStage", {
-      SecretId: world.secretArn,
-      VersionStage: "AWSCURRENT",
-      MoveToVersionId: before,
-      RemoveFromVersionId: bad,
-    });
+    rollBack(bad, before);
     removePending(bad);
     const token = world.requestRotation();
     expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-in-flight");
