@@ -42,7 +42,7 @@ export type Fault = (typeof FAULTS)[number];
 /** Fault by the number of the call before which, or upon which, it strikes. */
 export type Schedule = ReadonlyMap<number, Fault>;
 
-const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
+export const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
   "secret-read": ["refused", "stale", "crash-before", "pause"],
   "secret-write": ["refused", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
   "intent-write": ["refused", "lost", "repeated", "late-5", "crash-before", "crash-after", "pause"],
@@ -53,7 +53,7 @@ const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
 /** From one invocation's end to the next one's start. */
 const INVOCATION = SECOND;
 /** Done by others, at any moment. */
-const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends", "rotate-again"];
+export const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends", "rotate-again"];
 
 class Attempt {
   readonly ended: Promise<Ending>;
@@ -213,6 +213,8 @@ export class Story {
     const now = this.world.clock.now();
     if (this.needsRotation())
       return now + (this.stopNames.at(-1) === "mint-refused" ? WATCHDOG_AFTER_REFUSAL : WATCHDOG);
+    // Somebody still does something: nothing is skipped.
+    if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + WATCHDOG;
     const deaths = this.world
       .keys()
       .flatMap(({ diesAt }) => (diesAt !== null && diesAt > now ? [diesAt] : []));
