@@ -5,62 +5,122 @@ import Table from "cli-table3";
 import { CONFIGURATIONS, nameOf } from "./configurations";
 import { type Counterexample, type Exploration, explore } from "./explore";
 import { judgeBy } from "./judge";
+import { NAIVE_VARIANTS } from "./naive";
 import type { StoryOptions } from "./story";
+import type { Configuration } from "./world";
 
 /**
  * `npm run test:model`: the shipped rotation and provisioning, through every schedule of up to `--faults` faults, upon
- * every configuration. Exits with 1 where the promise is broken.
+ * every configuration; then naive variants of the rotation, each of which has to be caught. Exits with 1 where the promise
+ * is broken, or a variant is not caught. `--size ci` follows two faults upon `CI_CONFIGURATIONS`, and one upon the rest.
  */
 interface Job {
   readonly scenario: StoryOptions["scenario"];
-  readonly configuration: (typeof CONFIGURATIONS)[number];
+  readonly configuration: Configuration;
   readonly faults: number;
+  /** The naive variant to explore in the place of the shipped steps. */
+  readonly variant?: string;
 }
 
 type Answer = Omit<Exploration, "counterexamples"> & {
   readonly counterexamples: readonly (Omit<Counterexample, "schedule"> & { readonly schedule: string })[];
 };
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { faults: { type: "string", default: "2" } } });
+const CI_CONFIGURATIONS = ["A", "B", "E", "grace 0"];
+
+function plan(): { readonly faults: number; readonly jobs: readonly Job[] } {
+  const { values } = parseArgs({
+    options: { faults: { type: "string", default: "2" }, size: { type: "string", default: "full" } },
+  });
   const faults = Number(values.faults);
   if (!Number.isInteger(faults) || faults < 0)
     throw new Error(`--faults: must be 0 or more, got ${values.faults}`);
+  if (values.size !== "full" && values.size !== "ci") {
+    throw new Error(`--size: must be 'full' or 'ci', got ${values.size}`);
+  }
+  const boundOf = (configuration: Configuration) =>
+    values.size === "full" || CI_CONFIGURATIONS.includes(nameOf(configuration))
+      ? faults
+      : Math.min(faults, 1);
   const jobs: Job[] = [
-    ...CONFIGURATIONS.map((configuration) => ({ scenario: "rotation" as const, configuration, faults })),
+    ...CONFIGURATIONS.map((configuration) => ({
+      scenario: "rotation" as const,
+      configuration,
+      faults: boundOf(configuration),
+    })),
     ...CONFIGURATIONS.slice(0, 3).map((configuration) => ({
       scenario: "first-key" as const,
       configuration,
-      faults,
+      faults: boundOf(configuration),
+    })),
+    ...Object.entries(NAIVE_VARIANTS).map(([variant, { upon }]) => ({
+      scenario: "rotation" as const,
+      configuration: { ...(CONFIGURATIONS[0] as Configuration), ...upon },
+      faults: 2,
+      variant,
     })),
   ];
+  return { faults, jobs };
+}
+
+async function main(): Promise<void> {
+  const { faults, jobs } = plan();
   const table = new Table({
-    head: ["scenario", "Control Plane", "stories", "states", "edges", "violations"],
+    head: ["scenario", "Control Plane", "faults", "stories", "states", "edges", "violations"],
   });
-  let broken: Answer["counterexamples"] = [];
+  const variants = new Table({ head: ["naive variant", "caught by", "faults of the shortest story"] });
+  const broken: Answer["counterexamples"][number][] = [];
+  const stories: string[] = [];
+  const blind: string[] = [];
   const total = { stories: 0, states: 0, edges: 0 };
   let done = 0;
-  await inWorkers(jobs, ({ scenario, configuration }, answer) => {
+  await inWorkers(jobs, (job, answer) => {
     done++;
-    console.log(`${done}/${jobs.length}  ${scenario}, ${nameOf(configuration)}: ${answer.states} states`);
+    const name = nameOf(job.configuration);
+    const [first] = answer.counterexamples;
+    if (job.variant !== undefined) {
+      console.log(
+        `${done}/${jobs.length}  without the rule: ${job.variant}: ${first ? "caught" : "NOT CAUGHT"}`,
+      );
+      if (!first) blind.push(job.variant);
+      else {
+        variants.push([job.variant, first.rule, first.schedule || "none"]);
+        stories.push(`\n${job.variant}: ${tale(first)}`);
+      }
+      return;
+    }
+    console.log(`${done}/${jobs.length}  ${job.scenario}, ${name}: ${answer.states} states`);
     total.stories += answer.stories;
     total.states += answer.states;
     total.edges += answer.edges;
-    broken = [...broken, ...answer.counterexamples];
-    const { stories, states, edges, counterexamples } = answer;
-    table.push([scenario, nameOf(configuration), stories, states, edges, counterexamples.length]);
+    broken.push(...answer.counterexamples);
+    table.push([
+      job.scenario,
+      name,
+      job.faults,
+      answer.stories,
+      answer.states,
+      answer.edges,
+      answer.counterexamples.length,
+    ]);
   });
+  console.log(stories.join("\n"));
   console.log(table.toString());
-  for (const { rule, detail, schedule, lines } of broken) {
-    console.log(
-      `\nBROKEN: ${rule}: ${detail}\n  faults: ${schedule}\n${lines.map((line) => `  ${line}`).join("\n")}`,
-    );
-  }
-  const { stories, states, edges } = total;
+  console.log(variants.toString());
+  for (const example of broken) console.log(`\nBROKEN: ${tale(example)}`);
+  for (const variant of blind) console.log(`\nBLIND: the variant '${variant}' was not caught`);
   console.log(
-    `up to ${faults} faults: ${stories} stories, ${states} states, ${edges} edges, ${broken.length} violations of the promise`,
+    `up to ${faults} faults: ${total.stories} stories, ${total.states} states, ${total.edges} edges, ` +
+      `${broken.length} violations of the promise; ${blind.length} of ${Object.keys(NAIVE_VARIANTS).length} naive variants not caught`,
   );
-  if (broken.length > 0) process.exitCode = 1;
+  if (broken.length + blind.length > 0) process.exitCode = 1;
+}
+
+function tale({ rule, detail, schedule, lines }: Answer["counterexamples"][number]): string {
+  const head = `${rule}${detail === "" ? "" : `: ${detail}`}`;
+  const shown = lines.slice(0, 60).map((line) => `  ${line.slice(0, 140)}`);
+  const more = lines.length > shown.length ? [`  … and ${lines.length - shown.length} lines more`] : [];
+  return [head, `  faults: ${schedule || "none"}`, ...shown, ...more].join("\n");
 }
 
 async function inWorkers(jobs: readonly Job[], report: (job: Job, answer: Answer) => void): Promise<void> {
@@ -80,8 +140,14 @@ function inChild(job: Job): Promise<Answer> {
   });
 }
 
-async function work(job: Job): Promise<void> {
-  const exploration = await explore(job, job.faults, judgeBy(job.configuration));
+async function work({ scenario, configuration, faults, variant }: Job): Promise<void> {
+  const naive = variant === undefined ? undefined : NAIVE_VARIANTS[variant];
+  const exploration = await explore(
+    { scenario, configuration, ...(naive ? { step: naive.step } : {}) },
+    faults,
+    judgeBy(configuration),
+    naive ? { until: naive.breaks } : {},
+  );
   const counterexamples = exploration.counterexamples.map((example) => ({
     ...example,
     schedule: [...example.schedule].map(([call, fault]) => `${fault} at call ${call}`).join(", "),
