@@ -117,3 +117,42 @@ export function promisedPrevious(configuration: Configuration, faults: readonly 
     mayMintTwice && (configuration.secondRefresh === "B" || configuration.secondRefresh === "E");
   return endsEarly ? 0 : Math.max(0, grace - costs - INSIDE);
 }
+
+const UPSTREAMS = [
+  { name: "A", secondRefresh: "A", graceHours: 24 },
+  { name: "B", secondRefresh: "B", graceHours: 24 },
+  { name: "D", secondRefresh: "D", graceHours: 24 },
+  { name: "E", secondRefresh: "E", graceHours: 24 },
+  { name: "grace 0", secondRefresh: "A", graceHours: 0 },
+] as const;
+
+/** The promise for one fault, and for the worst second one, as the page's table in Markdown. */
+export function promiseTable(): string {
+  const faultOf = (wanted: FaultClass) =>
+    (Object.keys(CLASS_OF) as (keyof typeof CLASS_OF)[]).find((fault) => CLASS_OF[fault] === wanted) as Fault;
+  const technical = (["refused", "crash", "lost", "late", "paused"] as const).map(faultOf);
+  const rows = (Object.keys(FAULT_CLASSES) as FaultClass[]).map((faultClass) => {
+    const fault = faultOf(faultClass);
+    const cells = UPSTREAMS.map(({ name: _, ...upstream }) => {
+      const configuration = { ...upstream, activationSeconds: 0 } as Configuration;
+      const alone = promisedOutage(configuration, [fault]);
+      const worst = Math.max(...technical.map((second) => promisedOutage(configuration, [fault, second])));
+      return worst === alone ? inWords(alone) : `${inWords(alone)}; with a second fault ${inWords(worst)}`;
+    });
+    return `| ${FAULT_CLASSES[faultClass]} | ${cells.join(" | ")} |`;
+  });
+  const names = UPSTREAMS.map(({ name }) => name);
+  return [
+    `| fault | ${names.join(" | ")} |`,
+    `|---|${names.map(() => "---").join("|")}|`,
+    `| none | ${names.map(() => "no gap").join(" | ")} |`,
+    ...rows,
+  ].join("\n");
+}
+
+function inWords(milliseconds: number): string {
+  if (milliseconds === 0) return "no gap";
+  const minutes = milliseconds / MINUTE;
+  if (minutes >= 120) return `≤ ${(minutes / 60).toFixed(1)} h`;
+  return minutes >= 1 ? `≤ ${Math.ceil(minutes)} min` : `≤ ${Math.ceil(milliseconds / SECOND)} s`;
+}
