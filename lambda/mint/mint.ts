@@ -4,7 +4,7 @@ import { isControlPlaneError } from "../control-plane/errors";
 import { Stop } from "../domain/decision";
 import type { Log } from "../log";
 import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
-import type { Intent, IntentStore } from "./intent";
+import type { Intent, IntentOutcome, IntentStore } from "./intent";
 
 /**
  * The one way a key comes into being, for both functions: an intent that is ours, one call that issues, one Put. Between
@@ -92,10 +92,26 @@ async function certainlyApplied(plan: MintPlan): Promise<boolean> {
 async function settleRefusal(deps: MintDeps, plan: MintPlan, intent: Intent, error: unknown): Promise<void> {
   if (!isControlPlaneError(error)) throw error;
   if (error.applied === "unknown") return;
-  await deps.intents.settle(intent, { outcome: "refused", settledAt: plan.now() });
+  await settleOrWarn(deps, intent, { outcome: "refused", settledAt: plan.now() });
   throw error.kind === "unauthorized" || error.kind === "forbidden"
     ? new Stop("operator-key-refused", error.message)
     : new Stop("mint-refused", error.message);
+}
+
+/** Completes the record where the attempt's end is certain already: a write that fails must not hide it. */
+export async function settleOrWarn(
+  { intents, log }: { readonly intents: Pick<IntentStore, "settle">; readonly log: Log },
+  intent: Intent,
+  outcome: IntentOutcome,
+): Promise<void> {
+  try {
+    await intents.settle(intent, outcome);
+  } catch (error) {
+    log.warn("the record of the mint could not be completed", {
+      outcome: outcome.outcome,
+      reason: error instanceof Error ? error.name : "unknown",
+    });
+  }
 }
 
 /** The intent of the next mint upon the same base, by the same attempt. */

@@ -13,7 +13,7 @@ import { locateSecret, markDescription, ownershipOf, type SecretLocation } from 
 import { type AgentKeyRecord, composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
 import type { Log } from "../log";
 import { fixedVersionId, type Intent, type IntentStore, NO_VERSION } from "../mint/intent";
-import { MINT_RESERVE_MS, mintAndStore, succeed } from "../mint/mint";
+import { MINT_RESERVE_MS, mintAndStore, settleOrWarn, succeed } from "../mint/mint";
 import {
   type SecretDescription,
   type SecretStore,
@@ -361,7 +361,7 @@ async function mintFirst(
       newId: deps.newId,
       now: () => controlPlane.now(),
     });
-    await deps.intents.settle(settled, {
+    await settleOrWarn(deps, settled, {
       outcome: "promoted",
       settledAt: controlPlane.now(),
       fingerprint: issued.agentKey.fingerprint,

@@ -2,6 +2,7 @@ import type { ControlPlane } from "../control-plane/client";
 import { ACTIVATION_MS, Stop } from "../domain/decision";
 import type { AgentKeyRecord } from "../domain/secret-value";
 import type { Intent, IntentOutcome } from "../mint/intent";
+import { settleOrWarn } from "../mint/mint";
 import { versionWith } from "../secrets/secret-store";
 import { answered, isNewer, readStored, type Sight } from "./look";
 import { dropPending, LAST_WORDS_MS, type Rotation, type RotationDeps } from "./rotation";
@@ -34,24 +35,32 @@ export async function testAndPromote(
         }),
   };
   // The rotation has succeeded: what is left is only told, and may fail.
+  const honoured = sight.currentAccepted ? await isHonoured(deps, sight) : undefined;
+  await settleOrWarn(deps, intent, {
+    ...outcome,
+    ...(honoured === undefined ? {} : { previousKeyHonoured: honoured }),
+  });
+}
+
+/** Whether the key before is still accepted; `undefined` where the Control Plane does not say. */
+async function isHonoured(
+  deps: RotationDeps,
+  { controlPlane, current }: Sight,
+): Promise<boolean | undefined> {
+  const { fingerprint } = current.agentKey;
   try {
-    const honoured = sight.currentAccepted
-      ? (await controlPlane.checkAgentKey(current.agentKey)).accepted
-      : undefined;
-    if (honoured === false && deps.gracePeriodMs > 0) {
+    const { accepted } = await controlPlane.checkAgentKey(current.agentKey);
+    if (!accepted && deps.gracePeriodMs > 0) {
       deps.log.warn("grace-not-honoured: the old key is refused although a grace period is configured", {
-        fingerprint: current.agentKey.fingerprint,
+        fingerprint,
         gracePeriodMs: deps.gracePeriodMs,
       });
     }
-    await deps.intents.settle(intent, {
-      ...outcome,
-      ...(honoured === undefined ? {} : { previousKeyHonoured: honoured }),
-    });
+    return accepted;
   } catch (error) {
-    deps.log.warn("the rotation's record could not be completed", {
-      reason: error instanceof Error ? error.name : "unknown",
-    });
+    const reason = error instanceof Error ? error.name : "unknown";
+    deps.log.warn("nobody knows whether the old key's grace period is honoured", { fingerprint, reason });
+    return undefined;
   }
 }
 

@@ -414,6 +414,19 @@ describe("storing the first key", () => {
     expectOneWorkingKey();
   });
 
+  test("has succeeded though its record could not be completed", async () => {
+    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    await expect(deploy()).resolves.toMatchObject({ status: "ready" });
+    expectOneWorkingKey();
+    expect(world.logged).toContainEqual(
+      expect.objectContaining({
+        level: "warn",
+        message: "the record of the mint could not be completed",
+        fields: { outcome: "promoted", reason: "InternalServerError" },
+      }),
+    );
+  });
+
   test("fails by name when the time is up, and the next deploy gives the instance a new key", async () => {
     world.aws.refuse("PutSecretValue", "AccessDeniedException", 1_000);
     expect((await failureOf(deploy())).message).toMatch(/^store-failed: /);

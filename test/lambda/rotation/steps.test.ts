@@ -368,6 +368,19 @@ describe("before anything is changed, createSecret stops by name:", () => {
     expect(world.minted).toHaveLength(3);
   });
 
+  test("a refusal is told though its record could not be written; the next attempt waits for it", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, { status: 409 });
+    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.message).toMatch(/^mint-refused: .*409, Ordered fault/);
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-in-flight");
+    world.clock.advanceBy(5 * MINUTE);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+  });
+
   test("a refusal leaves no wait behind: the next attempt asks again at once", async () => {
     await ready();
     const token = world.requestRotation();
@@ -813,12 +826,27 @@ describe("the promotion", () => {
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.logged).toContainEqual(
-      expect.objectContaining({ level: "warn", message: "the rotation's record could not be completed" }),
+      expect.objectContaining({ level: "warn", message: "the record of the mint could not be completed" }),
     );
   });
 });
 
 describe("the grace period", () => {
+  test("that nobody can ask for is told, and the rest of the history is kept", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.aws.meanwhile("UpdateSecretVersionStage", async () => world.orderFault(INFO, { status: 503 }, 4));
+    await world.step("createSecret", token);
+    expect(world.history.at(-1)).toMatchObject({ outcome: "promoted", graceLeftMs: expect.any(Number) });
+    expect(world.history.at(-1)).not.toHaveProperty("previousKeyHonoured");
+    expect(world.logged).toContainEqual(
+      expect.objectContaining({
+        level: "warn",
+        message: "nobody knows whether the old key's grace period is honoured",
+      }),
+    );
+  });
+
   const finding = expect.objectContaining({
     level: "warn",
     message: expect.stringMatching(/^grace-not-honoured: /),
