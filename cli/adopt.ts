@@ -1,7 +1,7 @@
 import { ResourceNotFoundException, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type ControlPlaneAuth, SECRET_TAGS } from "../lambda/contract";
 import { AgentKey, ControlPlaneApiKey } from "../lambda/domain/credential";
-import { composeRecord, serialiseRecord } from "../lambda/domain/secret-value";
+import { composeRecord, parseRecord, serialiseRecord } from "../lambda/domain/secret-value";
 import { fixedVersionId, NO_VERSION } from "../lambda/mint/intent";
 import { type SecretStore, secretsManagerStore, versionWith } from "../lambda/secrets/secret-store";
 import { controlPlaneFor } from "./control-plane";
@@ -16,8 +16,9 @@ export interface AdoptRequest {
 }
 
 /**
- * Stores the present key of an adopted instance (`existingKey: 'provided'`) as the secret's first value. Mints nothing.
- * Throws, and stores nothing, where the secret is not waiting for a key, or the key is refused or another instance's.
+ * Stores the present key of an adopted instance (`existingKey: 'provided'`) in its secret, where that holds none, or one
+ * that is refused and that no rotation heals. Mints nothing. Throws, and stores nothing, where the secret is not waiting
+ * for a key, or the key is refused or another instance's.
  */
 export async function adoptAgentKey(
   client: SecretsManagerClient,
@@ -25,7 +26,7 @@ export async function adoptAgentKey(
 ): Promise<{ readonly agentInstanceId: string; readonly fingerprint: string }> {
   const agentKey = new AgentKey(request.text);
   const store = secretsManagerStore(client);
-  const { arn, tags, versionStages } = await describe(store, request.secretName);
+  const { arn, tags, versionStages, rotationEnabled } = await describe(store, request.secretName);
   const expectedId = tags[SECRET_TAGS.adoptedInstanceId];
   const url = tags[SECRET_TAGS.controlPlaneUrl];
   if (expectedId === undefined || url === undefined) {
@@ -33,8 +34,11 @@ export async function adoptAgentKey(
       `--secret: '${request.secretName}' does not belong to an instance with existingKey: 'provided'`,
     );
   }
-  if (versionWith("AWSCURRENT", versionStages) !== undefined) {
-    throw new Error(`--secret: '${request.secretName}' holds a key already; nothing was changed`);
+  const base = versionWith("AWSCURRENT", versionStages) ?? NO_VERSION;
+  if (base !== NO_VERSION && rotationEnabled) {
+    throw new Error(
+      `--secret: '${request.secretName}' holds a key already, and a rotation gives it a new one; nothing was changed`,
+    );
   }
   const apiKey = await readApiKey(store, request.apiKeySecret);
   const urlFrom = `tag ${SECRET_TAGS.controlPlaneUrl}`;
@@ -50,9 +54,17 @@ export async function adoptAgentKey(
       `key ${agentKey.fingerprint} is instance ${check.agentInstanceId}'s, not ${expectedId}'s`,
     );
   }
+  if (base !== NO_VERSION) {
+    const stored = parseRecord((await store.readVersion(arn, base)) ?? "");
+    if ((await controlPlane.checkAgentKey(stored.agentKey)).accepted) {
+      throw new Error(
+        `--secret: '${request.secretName}' holds a key already, and the Control Plane accepts it; nothing was changed`,
+      );
+    }
+  }
   await store.putVersion({
     secretId: arn,
-    versionId: fixedVersionId(arn, NO_VERSION),
+    versionId: fixedVersionId(arn, base),
     stage: "AWSCURRENT",
     value: serialiseRecord(composeRecord({ agentKey, issuedAt: controlPlane.now() }, instance, tags)),
   });

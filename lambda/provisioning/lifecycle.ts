@@ -10,7 +10,13 @@ import type {
 import { isControlPlaneError } from "../control-plane/errors";
 import { ACTIVATION_MS, decideMint, Stop } from "../domain/decision";
 import { locateSecret, markDescription, ownershipOf, type SecretLocation } from "../domain/ownership";
-import { type AgentKeyRecord, composeRecord, parseRecord, serialiseRecord } from "../domain/secret-value";
+import {
+  type AgentKeyRecord,
+  composeRecord,
+  parseRecord,
+  serialiseRecord,
+  UnreadableSecretValueError,
+} from "../domain/secret-value";
 import type { Log } from "../log";
 import { fixedVersionId, type Intent, type IntentStore, NO_VERSION } from "../mint/intent";
 import { MINT_RESERVE_MS, mintAndStore, settleOrWarn, succeed } from "../mint/mint";
@@ -107,7 +113,7 @@ async function findStored(deps: ProvisioningDeps, job: Job): Promise<AgentInstan
   const value = await deps.secrets.readCurrent(input.secretArn);
   if (value === undefined)
     throw new ProvisioningError("the stored key cannot be read yet, though it is there: deploy again");
-  const record = parseRecord(value);
+  const record = readRecord(job.secret, description.versionStages, value);
   if (input.adopt && input.adopt.agentInstanceId !== record.agentInstanceId) {
     throw new ProvisioningError(
       `adopt.agentInstanceId: the secret holds the key of instance ${record.agentInstanceId}, got ` +
@@ -136,8 +142,39 @@ async function findStored(deps: ProvisioningDeps, job: Job): Promise<AgentInstan
         `aws secretsmanager rotate-secret --secret-id ${job.secret.secretName}`,
     );
   }
+  if (input.adopt?.existingKey === "provided") {
+    throw new ProvisioningError(
+      `the stored key ${record.agentKey.fingerprint} is refused by the Control Plane, and existingKey: 'provided' means ` +
+        `that none is minted. Store the present key by the following, which reads it from standard input, and deploy ` +
+        `again; or set existingKey: 'refresh', which mints a new one and starts the present one's last hours:\n` +
+        `  ${adoptCommand(deps, job)}`,
+    );
+  }
   await obtainKey(deps, job, { base, existing: instance });
   return instance;
+}
+
+/** Throws a `ProvisioningError` with the way on where the value under AWSCURRENT is not one of ours. */
+function readRecord(
+  { secretName }: SecretLocation,
+  versionStages: SecretDescription["versionStages"],
+  value: string,
+): AgentKeyRecord {
+  try {
+    return parseRecord(value);
+  } catch (error) {
+    if (!(error instanceof UnreadableSecretValueError)) throw error;
+    const current = versionWith("AWSCURRENT", versionStages);
+    const previous = versionWith("AWSPREVIOUS", versionStages);
+    throw new ProvisioningError(
+      `the value under AWSCURRENT of ${secretName} is not one that this project wrote (${error.message}). ` +
+        (previous
+          ? `Put the version before it back, and deploy again: aws secretsmanager update-secret-version-stage --secret-id ` +
+            `${secretName} --version-stage AWSCURRENT --move-to-version-id ${previous} --remove-from-version-id ${current}`
+          : `There is none before it: delete the secret, which loses that value, and deploy again, which makes it anew: ` +
+            `aws secretsmanager delete-secret --secret-id ${secretName} --force-delete-without-recovery`),
+    );
+  }
 }
 
 /** A key that was issued just now may not be live yet: that is no reason to mint another. */
@@ -162,10 +199,8 @@ async function provisionFirstKey(deps: ProvisioningDeps, job: Job): Promise<Agen
   return instance;
 }
 
-async function adopted(
-  { apiKeySecretArn, controlPlaneAuth }: ProvisioningDeps,
-  { input, secret, controlPlane }: Job,
-): Promise<AgentInstance> {
+async function adopted(deps: ProvisioningDeps, job: Job): Promise<AgentInstance> {
+  const { input, secret, controlPlane } = job;
   const { agentInstanceId, existingKey } = input.adopt as NonNullable<ProvisioningInput["adopt"]>;
   const instance = await controlPlane.getInstance(agentInstanceId);
   if (!instance) {
@@ -178,11 +213,18 @@ async function adopted(
     throw new ProvisioningError(
       `agent instance ${agentInstanceId} waits for its present key. Run the following, which reads the key from ` +
         `standard input, checks it and stores it; then deploy again. Nothing was minted:\n` +
-        `  npx valmi-agent-keys adopt --secret ${secret.secretName} --region ${secret.region} ` +
-        `--api-key-secret ${apiKeySecretArn} --auth ${controlPlaneAuth}`,
+        `  ${adoptCommand(deps, job)}`,
     );
   }
   return instance;
+}
+
+/** Run by a person; stores the key that an adopted instance has now. */
+function adoptCommand({ apiKeySecretArn, controlPlaneAuth }: ProvisioningDeps, { secret }: Job): string {
+  return (
+    `npx valmi-agent-keys adopt --secret ${secret.secretName} --region ${secret.region} ` +
+    `--api-key-secret ${apiKeySecretArn} --auth ${controlPlaneAuth}`
+  );
 }
 
 /** The instance of the configured name, if it is ours; refuses one that somebody else's users depend on. */
@@ -226,7 +268,9 @@ async function obtainKey(
   const { input, controlPlane } = job;
   const agentTypeId = existing ? existing.agentTypeId : await resolveAgentType(job);
   for (;;) {
-    if (deps.budget.remainingMs() < MINT_RESERVE_MS) throw tooLate(input, "in the next deploy");
+    if (deps.budget.remainingMs() < MINT_RESERVE_MS) {
+      throw new Stop("out-of-time", `'${input.environment}/${input.id}', deploy again`);
+    }
     const attempt = newIntent(deps, job, base, existing);
     const { taken, intent: standing } = await deps.intents.take(attempt);
     if (taken) return mintFirst(deps, job, standing, existing, agentTypeId);
@@ -250,7 +294,10 @@ async function obtainKey(
     }
     if (course.course !== "stop") throw new Stop("mint-in-flight");
     if (deps.budget.remainingMs() < MINT_RESERVE_MS + POLL_MS) {
-      throw tooLate(input, `after ${new Date(course.until).toISOString()}`);
+      throw new ProvisioningError(
+        `mint-in-flight: another attempt may still be minting the first key of '${input.environment}/${input.id}'; ` +
+          `nothing was changed: deploy again after ${new Date(course.until).toISOString()}`,
+      );
     }
     deps.log.info("waiting for another attempt's key", {
       id: input.id,
@@ -260,13 +307,6 @@ async function obtainKey(
     // Any answer gives the Control Plane's time anew.
     await known(job, existing);
   }
-}
-
-function tooLate(input: ProvisioningInput, when: string): ProvisioningError {
-  return new ProvisioningError(
-    `mint-in-flight: another attempt may still be minting the first key of '${input.environment}/${input.id}'; ` +
-      `nothing was changed: deploy again ${when}`,
-  );
 }
 
 /** The instance as it is now: an attempt before this one may have created it meanwhile. */
@@ -280,7 +320,7 @@ async function otherAttemptsKey(deps: ProvisioningDeps, job: Job, base: string):
   const current = versionWith("AWSCURRENT", versionStages);
   if (current === undefined || current === base) return undefined;
   const value = await deps.secrets.readCurrent(input.secretArn);
-  return value === undefined ? undefined : parseRecord(value).agentInstanceId;
+  return value === undefined ? undefined : readRecord(job.secret, versionStages, value).agentInstanceId;
 }
 
 function newIntent(

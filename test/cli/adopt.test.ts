@@ -2,7 +2,7 @@ import { adoptAgentKey } from "../../cli/adopt";
 import { SECRET_TAGS } from "../../lambda/contract";
 import { AgentKey } from "../../lambda/domain/credential";
 import { ensureInstance } from "../../lambda/provisioning/lifecycle";
-import { MINUTE } from "../../local/clock";
+import { DAY, MINUTE } from "../../local/clock";
 import { adoptingInput, SECRET_NAME } from "../helpers/builders";
 import { LocalWorld } from "../helpers/local-world";
 
@@ -44,6 +44,19 @@ test("the deploy that waits, the command, and the deploy that goes on: nothing i
     agentInstanceId: foreign.id,
   });
   expect(world.minted).toEqual([foreign.agentKey]);
+});
+
+test("run again where the stored key is refused, it stores the present one", async () => {
+  await adopt();
+  const text = world.clickRotate(foreign.id);
+  world.clock.advanceBy(DAY);
+  await expect(ensureInstance(world.invocation(), input())).rejects.toThrow(
+    "npx valmi-agent-keys adopt --secret",
+  );
+  await expect(adopt({ text })).resolves.toMatchObject({ agentInstanceId: foreign.id });
+  expect(world.current.agentKey.reveal()).toBe(text);
+  await expect(ensureInstance(world.invocation(), input())).resolves.toMatchObject({ status: "ready" });
+  expect(world.minted).toEqual([foreign.agentKey, text]);
 });
 
 test("the key is stored with what the Control Plane and the tags say of it", async () => {
@@ -112,12 +125,26 @@ describe("stores nothing, and says why,", () => {
     expect(world.versionWith("AWSCURRENT")).toBeUndefined();
   });
 
-  test("where it holds a key already", async () => {
+  test.each<[string, () => unknown, string]>([
+    ["it holds a key that works", () => {}, "holds a key already, and the Control Plane accepts it"],
+    ["its rotation is on", () => world.enableRotation(), "a rotation gives it a new one"],
+    [
+      "what it holds cannot be read yet",
+      () => {
+        // The operator's API key is read first.
+        world.aws.meanwhile("GetSecretValue", async () => {});
+        world.aws.refuse("GetSecretValue", "ResourceNotFoundException");
+      },
+      "is not JSON",
+    ],
+    ["it holds what nobody can read", () => world.put(world.newToken(), "my own text"), "is not JSON"],
+  ])("where %s", async (_, arrange, message) => {
     await adopt();
+    await arrange();
     const before = world.versionWith("AWSCURRENT");
-    await expect(adopt()).rejects.toThrow(
-      `--secret: '${SECRET_NAME}' holds a key already; nothing was changed`,
-    );
+    const error: Error = await adopt().catch((thrown) => thrown);
+    expect(error.message).toContain(message);
+    expect(error.message).not.toContain("my own text");
     expect(world.versionWith("AWSCURRENT")).toBe(before);
   });
 });

@@ -486,10 +486,40 @@ describe("the stored key", () => {
   test("in a value that is not ours is not overwritten", async () => {
     const versionId = world.newToken();
     world.put(versionId, "my own text");
-    expect((await failureOf(deploy())).message).toContain("the secret's value is not JSON");
+    const error = await failureOf(deploy());
+    expect(error).toBeInstanceOf(ProvisioningError);
+    expect(error.message).toContain("(the secret's value is not JSON)");
+    expect(error.message).not.toContain("my own text");
     expect(world.versionWith("AWSCURRENT")).toBe(versionId);
     expect(world.minted).toHaveLength(1);
+    // The command that the text names, carried out.
+    const [, to, from] =
+      /--move-to-version-id (\S+) --remove-from-version-id (\S+)/.exec(error.message) ?? [];
+    world.secretsManager.call("UpdateSecretVersionStage", {
+      SecretId: SECRET_NAME,
+      VersionStage: "AWSCURRENT",
+      MoveToVersionId: to,
+      RemoveFromVersionId: from,
+    });
+    await deploy();
+    expectOneWorkingKey();
   });
+});
+
+test("a value that is not ours, with none before it, is left to its owner, with the way on", async () => {
+  world.put(world.newToken(), "my own text");
+  const error = await failureOf(deploy());
+  expect(error.message).toContain(
+    `aws secretsmanager delete-secret --secret-id ${SECRET_NAME} --force-delete-without-recovery`,
+  );
+  expect(world.instances).toEqual([]);
+});
+
+test("too little time for a mint is said to be just that, and nothing is changed", async () => {
+  const error = await failureOf(ensureInstance(world.invocation(44 * SECOND), input()));
+  expect(error.message).toMatch(/^out-of-time: .*'dev\/support', deploy again/);
+  expect(world.instances).toEqual([]);
+  expect(world.history).toEqual([]);
 });
 
 describe("an adopted instance", () => {
@@ -552,6 +582,30 @@ describe("an adopted instance", () => {
     await expect(deploy(adopting(foreign.id, "provided"))).resolves.toMatchObject({ status: "ready" });
     expect(world.minted).toEqual([foreign.agentKey]);
     expect(world.instance.description).toBe(`kept as it is\n${MARK}`);
+  });
+
+  test("with `provided`, whose stored key is refused, is not given another; both ways on are named, and work", async () => {
+    const provided = adopting(foreign.id, "provided");
+    const base = fixedVersionId(world.secretArn, NO_VERSION);
+    world.put(
+      base,
+      serialiseRecord(record({ agentKey: new AgentKey(foreign.agentKey), agentInstanceId: foreign.id })),
+    );
+    const present = world.clickRotate(foreign.id);
+    world.clock.advanceBy(DAY);
+    const error = await failureOf(deploy(provided));
+    expect(error).toBeInstanceOf(ProvisioningError);
+    expect(error.message).toContain(
+      `the stored key ${new AgentKey(foreign.agentKey).fingerprint} is refused`,
+    );
+    expect(error.message).toContain(`npx valmi-agent-keys adopt --secret ${SECRET_NAME} `);
+    expect(error.message).toContain("existingKey: 'refresh'");
+    expect(world.minted).toEqual([foreign.agentKey, present]);
+    expect(world.history).toEqual([]);
+
+    await expect(deploy(adopting(foreign.id, "refresh"))).resolves.toMatchObject({ status: "ready" });
+    expectOneWorkingKey();
+    expect(world.minted).toHaveLength(3);
   });
 
   test.each(["refresh", "provided"] as const)("with `%s` must exist", async (existingKey) => {
