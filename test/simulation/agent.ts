@@ -101,6 +101,7 @@ export class AgentLife {
   private lastStop = "";
   private cancelLook = () => {};
   private lastLookAt = 0;
+  private hasFoundItDead = false;
   private handBack: (() => void) | undefined;
   private isProvisioned = false;
 
@@ -259,9 +260,11 @@ export class AgentLife {
   private nextLookAt(): number {
     if (!this.isProvisioned) return Number.POSITIVE_INFINITY;
     const after = Math.max(this.now, this.lastLookAt);
+    // What a look has found is looked at again soon. A refused mint can wait for an hour, while the current key lives.
+    if (this.hasFoundItDead && this.isCurrentDead()) return this.lookAfter(after, WATCHDOG);
     if (this.isAnythingOpen()) {
-      const refusals = ["mint-refused", "grace-running"];
-      return this.lookAfter(after, refusals.includes(this.lastStop) ? WATCHDOG_AFTER_REFUSAL : WATCHDOG);
+      const canWait = !this.isCurrentDead() && ["mint-refused", "grace-running"].includes(this.lastStop);
+      return this.lookAfter(after, canWait ? WATCHDOG_AFTER_REFUSAL : WATCHDOG);
     }
     const current = this.chronicle.currentLife;
     const seenAt = current
@@ -287,15 +290,20 @@ export class AgentLife {
     return false;
   }
 
+  private isCurrentDead(): boolean {
+    const diesAt = this.chronicle.currentLife?.diesAt ?? null;
+    return diesAt !== null && diesAt <= this.now;
+  }
+
   private watch(): void {
     this.lastLookAt = this.now;
     const { now } = this;
     const isBlind = now < this.standstillUntil || SERVICES.some((service) => this.outageOf(service));
     if (isBlind) return;
     const current = this.chronicle.currentLife;
-    const isRefused = current !== undefined && current.diesAt !== null && current.diesAt <= now;
+    this.hasFoundItDead = this.isCurrentDead();
     const isOverdue = current !== undefined && current.mintedAt + OVERDUE <= now;
-    if (!isRefused && !isOverdue && !this.isAnythingOpen()) return;
+    if (!this.hasFoundItDead && !isOverdue && !this.isAnythingOpen()) return;
     this.note("the watchdog asks for the rotation");
     this.world.requestRotation();
   }
