@@ -117,12 +117,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     call({ method: "GET", path, headers: operator(), safeToRepeat: true }, accept);
 
   async function* pages(path: string, field: string): AsyncGenerator<unknown> {
-    for (let skip = 0; ; skip += PAGE_SIZE) {
-      const { body } = await get(`${path}?skip=${skip}&limit=${PAGE_SIZE}`);
-      const page = (body as Record<string, unknown> | undefined)?.[field];
+    for (let seen = 0; ; ) {
+      const { body } = await get(`${path}?skip=${seen}&limit=${PAGE_SIZE}`);
+      const answer = (body ?? {}) as Record<string, unknown>;
+      const page = answer[field];
       if (!Array.isArray(page)) throw unreadable(`GET ${path}`, field);
       yield* page;
-      if (page.length < PAGE_SIZE) return;
+      seen += page.length;
+      // A short page need not be the last one: the Control Plane may give fewer than it is asked for.
+      if (page.length === 0 || (typeof answer.total === "number" && seen >= answer.total)) return;
     }
   }
 

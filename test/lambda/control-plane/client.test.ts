@@ -139,7 +139,41 @@ test("finds what stands beyond the first page, and asks for no page after the la
   await expect(client.findInstanceByName("instance-101")).resolves.toMatchObject({ name: "instance-101" });
   expect(server.calls["GET /agent_instance/all"]).toBe(2);
   await expect(client.findInstanceByName("instance-201")).resolves.toBeUndefined();
-  expect(server.calls["GET /agent_instance/all"]).toBe(5);
+  expect(server.calls["GET /agent_instance/all"]).toBe(4);
+});
+
+/** A Control Plane of 120 instances that gives 50 of them at the most, whatever it is asked for. */
+function cappedPages(total: { total?: number }) {
+  const asked: string[] = [];
+  const client = createControlPlane({
+    ...clientOptions,
+    apiKey: new ControlPlaneApiKey("token_operator123"),
+    fetch: async (url) => {
+      const { searchParams } = new URL(String(url));
+      const skip = Number(searchParams.get("skip"));
+      asked.push(String(searchParams));
+      const ids = Array.from(
+        { length: Math.max(0, Math.min(50, 120 - skip)) },
+        (_, index) => skip + index + 1,
+      );
+      return Response.json({ ...total, agent_instances: ids.map((id) => ({ id, name: `instance-${id}` })) });
+    },
+  });
+  return { client, asked };
+}
+
+describe("where pages are shorter than was asked for", () => {
+  test.each([
+    ["the total says when all were seen", { total: 120 }, [0, 50, 100]],
+    ["an empty page does, where there is no total", {}, [0, 50, 100, 120]],
+  ])("%s", async (_, total, skips) => {
+    const { client, asked } = cappedPages(total);
+    await expect(client.findInstanceByName("instance-119")).resolves.toMatchObject({ id: "119" });
+    expect(asked).toHaveLength(3);
+    asked.length = 0;
+    await expect(client.findInstanceByName("instance-121")).resolves.toBeUndefined();
+    expect(asked).toEqual(skips.map((skip) => `skip=${skip}&limit=100`));
+  });
 });
 
 test("sends an idempotency key with create and refresh", async () => {
