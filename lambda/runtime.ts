@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { type Budget, realSleep } from "./budget";
-import { systemClock } from "./clock";
+import { type Budget, realSleep, type Sleep } from "./budget";
+import { type Clock, systemClock } from "./clock";
 import { type ControlPlane, createControlPlane } from "./control-plane/client";
 import { isControlPlaneError } from "./control-plane/errors";
 import { ControlPlaneApiKey } from "./domain/credential";
@@ -22,8 +22,6 @@ export interface Runtime {
   readonly logger: Logger;
 }
 
-export type ConnectSettings = Pick<Settings, "controlPlaneUrl" | "controlPlaneAuth" | "apiKeySecretArn">;
-
 /** One AWS call's time, connection included; the SDK tries three times. */
 const AWS_TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 8_000, throwOnRequestTimeout: true };
 
@@ -38,27 +36,46 @@ export function createRuntime(): Runtime {
   };
 }
 
-/** What the protocol's modules need for one invocation, besides their stores. */
-export function invocationPorts(runtime: Runtime, context: { getRemainingTimeInMillis(): number }) {
+/** What the machine gives. */
+export interface Platform {
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+  readonly newId: () => string;
+  /** @default the platform's `fetch` */
+  readonly fetch?: typeof fetch;
+}
+
+const MACHINE: Platform = { clock: systemClock, sleep: realSleep, random: Math.random, newId: randomUUID };
+
+/** What the protocol's modules need for one invocation. */
+export function invocationPorts(
+  { settings, secrets, intents, logger }: Omit<Runtime, "logger"> & { readonly logger: Logger | Log },
+  context: { getRemainingTimeInMillis(): number },
+  platform: Platform = MACHINE,
+) {
   const budget: Budget = { remainingMs: () => context.getRemainingTimeInMillis() };
   return {
-    secrets: runtime.secrets,
-    intents: runtime.intents,
-    connect: () => connect(runtime, budget),
-    gracePeriodMs: runtime.settings.gracePeriodMs,
-    apiKeySecretArn: runtime.settings.apiKeySecretArn,
-    controlPlaneAuth: runtime.settings.controlPlaneAuth,
+    secrets,
+    intents,
+    connect: () => connect(settings, secrets, budget, platform),
+    gracePeriodMs: settings.gracePeriodMs,
+    apiKeySecretArn: settings.apiKeySecretArn,
+    controlPlaneAuth: settings.controlPlaneAuth,
     budget,
-    sleep: realSleep,
-    newId: randomUUID as () => string,
-    log: runtime.logger as Log,
+    sleep: platform.sleep,
+    newId: platform.newId,
+    log: logger as Log,
   };
 }
 
 /** Reads the operator's API key, anew for each invocation, so that a replaced one is used at once. */
-export async function connect(
-  { settings, secrets }: { settings: ConnectSettings; secrets: Pick<SecretStore, "readCurrent"> },
+async function connect(
+  settings: Settings,
+  secrets: Pick<SecretStore, "readCurrent">,
   budget: Budget,
+  platform: Platform,
 ): Promise<ControlPlane> {
   const text = await secrets.readCurrent(settings.apiKeySecretArn);
   let apiKey: ControlPlaneApiKey;
@@ -68,13 +85,11 @@ export async function connect(
     throw new Stop("operator-key-missing", error instanceof Error ? error.message : "");
   }
   return createControlPlane({
+    ...platform,
     baseUrl: settings.controlPlaneUrl,
     auth: settings.controlPlaneAuth,
     apiKey,
-    clock: systemClock,
     budget,
-    sleep: realSleep,
-    random: Math.random,
   });
 }
 

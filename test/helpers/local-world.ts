@@ -7,8 +7,6 @@ import {
   type ProvisioningResult,
   SECRET_TAGS,
 } from "../../lambda/contract";
-import { createControlPlane } from "../../lambda/control-plane/client";
-import { ControlPlaneApiKey } from "../../lambda/domain/credential";
 import { type AgentKeyRecord, parseRecord } from "../../lambda/domain/secret-value";
 import type { Log } from "../../lambda/log";
 import type { IntentStore } from "../../lambda/mint/intent";
@@ -16,6 +14,7 @@ import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
 import { ensureInstance, type ProvisioningDeps } from "../../lambda/provisioning/lifecycle";
 import type { RotationDeps, RotationStep } from "../../lambda/rotation/rotation";
 import { runStep } from "../../lambda/rotation/steps";
+import { invocationPorts } from "../../lambda/runtime";
 import { secretsManagerStore, versionWith } from "../../lambda/secrets/secret-store";
 import { FrozenClock, HOUR, MINUTE } from "../../local/clock";
 import { type ControlPlaneApiOptions, controlPlaneApi } from "../../local/control-plane/api";
@@ -113,31 +112,28 @@ export class LocalWorld {
   /** What one invocation is wired with; its time runs from now. */
   invocation(milliseconds = INVOCATION_MS): RotationDeps & ProvisioningDeps {
     const endsAt = this.clock.now() + milliseconds;
-    const budget = { remainingMs: () => endsAt - this.clock.now() };
-    const sleep = async (ms: number) => this.clock.advanceBy(ms);
-    const secrets = secretsManagerStore(this.client);
-    return {
-      secrets,
-      intents: this.intents,
-      connect: async () =>
-        createControlPlane({
-          baseUrl: "https://value.valmi.io/api/v1",
-          auth: "api-key",
-          apiKey: new ControlPlaneApiKey((await secrets.readCurrent(this.apiKeySecretArn)) ?? ""),
-          clock: this.clock,
-          budget,
-          sleep,
-          random: () => 0.5,
-          fetch: this.fetch,
-        }),
-      gracePeriodMs: this.gracePeriodMs,
-      apiKeySecretArn: this.apiKeySecretArn,
-      controlPlaneAuth: "api-key",
-      budget,
-      sleep,
-      newId: () => `id-${++this.ids}`,
-      log: this.log,
-    };
+    return invocationPorts(
+      {
+        settings: {
+          controlPlaneUrl: "https://value.valmi.io/api/v1",
+          controlPlaneAuth: "api-key",
+          apiKeySecretArn: this.apiKeySecretArn,
+          gracePeriodMs: this.gracePeriodMs,
+          intentTable: this.table.name,
+        },
+        secrets: secretsManagerStore(this.client),
+        intents: this.intents,
+        logger: this.log,
+      },
+      { getRemainingTimeInMillis: () => endsAt - this.clock.now() },
+      {
+        clock: this.clock,
+        sleep: async (ms) => this.clock.advanceBy(ms),
+        random: () => 0.5,
+        newId: () => `id-${++this.ids}`,
+        fetch: this.fetch,
+      },
+    );
   }
 
   /** Terraform's call for the one instance, in an invocation of its own. */

@@ -1,46 +1,73 @@
 import { ControlPlaneError } from "../../lambda/control-plane/errors";
 import { Stop } from "../../lambda/domain/decision";
-import { connect, presentable } from "../../lambda/runtime";
-
-const SETTINGS = {
-  controlPlaneUrl: "https://value.valmi.io/api/v1",
-  controlPlaneAuth: "bearer" as const,
-  apiKeySecretArn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-key-AbCdEf",
-};
-const BUDGET = { remainingMs: () => 180_000 };
+import { invocationPorts, presentable } from "../../lambda/runtime";
+import { LocalWorld } from "../helpers/local-world";
 
 describe("the operator's API key", () => {
   test.each([
-    ["no value", undefined],
-    ["an empty value", ""],
     ["white space", " \n"],
     ["two words", "token_abc 123"],
   ])("with %s is named as missing, without any of it", async (_, text) => {
-    const runtime = { settings: SETTINGS, secrets: { readCurrent: async () => text } };
-    const error: Stop = await connect(runtime, BUDGET).catch((thrown) => thrown);
+    const world = new LocalWorld();
+    world.setOperatorKey(text);
+    const error: Stop = await world
+      .invocation()
+      .connect()
+      .catch((thrown) => thrown);
     expect(error).toMatchObject({ name: "Stop", state: "operator-key-missing" });
     expect(error.message).not.toContain("abc 123");
+  });
+
+  test("that was never stored is named as missing", async () => {
+    const world = new LocalWorld();
+    world.aws.refuse("GetSecretValue", "ResourceNotFoundException");
+    await expect(world.invocation().connect()).rejects.toMatchObject({ state: "operator-key-missing" });
   });
 
   test("is read anew for each connection, and sent as configured", async () => {
     const keys = ["token_first123\n", "token_second123"];
     const asked: string[] = [];
     const sent: unknown[] = [];
-    const fetched = jest.spyOn(globalThis, "fetch").mockImplementation(async (_url, init) => {
-      sent.push(new Headers(init?.headers).get("authorization"));
-      return Response.json({ workspace_name: "Local" });
-    });
-    const readCurrent = async (secretId: string) => {
-      asked.push(secretId);
-      return keys.shift();
-    };
-    for (const _ of [1, 2]) {
-      const controlPlane = await connect({ settings: SETTINGS, secrets: { readCurrent } }, BUDGET);
-      await controlPlane.workspaceName();
-    }
-    fetched.mockRestore();
-    expect(sent).toEqual(["Bearer token_first123", "Bearer token_second123"]);
-    expect(asked).toEqual([SETTINGS.apiKeySecretArn, SETTINGS.apiKeySecretArn]);
+    const world = new LocalWorld();
+    const { secrets, intents, log } = world.invocation();
+    const { connect } = invocationPorts(
+      {
+        settings: {
+          controlPlaneUrl: "https://value.valmi.io/api/v1",
+          controlPlaneAuth: "bearer",
+          apiKeySecretArn: "arn",
+          gracePeriodMs: 0,
+          intentTable: "intents",
+        },
+        secrets: {
+          ...secrets,
+          readCurrent: async (secretId) => {
+            asked.push(secretId);
+            return keys.shift();
+          },
+        },
+        intents,
+        logger: log,
+      },
+      { getRemainingTimeInMillis: () => 180_000 },
+      {
+        clock: world.clock,
+        sleep: async () => {},
+        random: () => 0,
+        newId: () => "id",
+        fetch: async (url, init) => {
+          sent.push([String(url), new Headers(init?.headers).get("authorization")]);
+          return Response.json({ workspace_name: "Local" });
+        },
+      },
+    );
+    for (const _ of [1, 2]) await (await connect()).workspaceName();
+    const url = "https://value.valmi.io/api/v1/auth/me";
+    expect(sent).toEqual([
+      [url, "Bearer token_first123"],
+      [url, "Bearer token_second123"],
+    ]);
+    expect(asked).toEqual(["arn", "arn"]);
   });
 });
 
