@@ -25,6 +25,8 @@ export interface ExploreOptions {
   readonly horizon?: number;
   /** Look for this rule's first counterexample only, and stop there. @default - all rules, to the end */
   readonly until?: string;
+  /** @default - every fault */
+  readonly only?: readonly Fault[];
 }
 
 /** `wake` is when a paused attempt goes on, and no fault of its own. */
@@ -38,7 +40,7 @@ export async function explore(
   options: Omit<StoryOptions, "schedule" | "isKnown">,
   bound: number,
   judge: Judge,
-  { horizon = 120, until }: ExploreOptions = {},
+  { horizon = 120, until, only }: ExploreOptions = {},
 ): Promise<Exploration> {
   const seen = new Set<string>();
   const counterexamples = new Map<string, Counterexample>();
@@ -62,6 +64,7 @@ export async function explore(
         seen.add(point.fingerprint);
         for (const fault of point.options) {
           const child = new Map(schedule).set(point.index, fault);
+          if (only && !only.includes(fault)) continue;
           // A wake belongs to this level: it is told later in the same round.
           if (!isFault(fault)) level.push(child);
           else if (faults < bound) next.push(child);

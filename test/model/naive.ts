@@ -1,4 +1,5 @@
 import { RULES } from "./judge";
+import type { Fault } from "./story";
 import * as variants from "./variants";
 import type { Configuration } from "./world";
 
@@ -8,6 +9,8 @@ export interface NaiveVariant {
   readonly breaks: string;
   /** Where it breaks it, as far as that differs from the first configuration. */
   readonly upon?: Partial<Configuration>;
+  /** The faults to look among, where looking among all would take minutes. @default - all */
+  readonly only?: readonly Fault[];
 }
 
 const MINTS = "no mint that nobody decided";
@@ -22,7 +25,11 @@ export const NAIVE_VARIANTS: Readonly<Record<string, NaiveVariant>> = {
     upon: { retryToken: "new" },
   },
   "intent without compare-and-set": { step: variants.intentWithoutCompareAndSet, breaks: MINTS },
-  "second mint without compare-and-set": { step: variants.secondMintWithoutCompareAndSet, breaks: MINTS },
+  "second mint without compare-and-set": {
+    step: variants.secondMintWithoutCompareAndSet,
+    breaks: MINTS,
+    only: ["lost", "pause", "wake"],
+  },
   "wait too short": { step: variants.waitTooShort, breaks: RULES.current },
   "promote before test": {
     step: variants.promoteBeforeTest,

@@ -146,7 +146,7 @@ async function work({ scenario, configuration, faults, variant }: Job): Promise<
     { scenario, configuration, ...(naive ? { step: naive.step } : {}) },
     faults,
     judgeBy(configuration),
-    naive ? { until: naive.breaks } : {},
+    naive ? { until: naive.breaks, ...(naive.only ? { only: naive.only } : {}) } : {},
   );
   const counterexamples = exploration.counterexamples.map((example) => ({
     ...example,
