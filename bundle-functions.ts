@@ -12,20 +12,25 @@ const TARGET = "node20";
 export function bundleFunctions(outdir: string): FunctionBundles {
   const bundle = (name: string) => {
     const folder = path.resolve(outdir, name);
-    buildSync({
-      absWorkingDir: __dirname,
-      entryPoints: [`lambda/${name}/handler.ts`],
-      outfile: path.join(folder, "index.js"),
-      bundle: true,
-      platform: "node",
-      target: TARGET,
-      format: "cjs",
-      minify: true,
-      logLevel: "warning",
-    });
+    bundleFunction(`lambda/${name}/handler.ts`, path.join(folder, "index.js"));
     return folder;
   };
   return { rotation: bundle("rotation"), provisioning: bundle("provisioning") };
+}
+
+/** Bundles one function, as all of them are: the entry point's path is relative to the project. */
+export function bundleFunction(entryPoint: string, outfile: string): void {
+  buildSync({
+    absWorkingDir: __dirname,
+    entryPoints: [entryPoint],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: TARGET,
+    format: "cjs",
+    minify: true,
+    logLevel: "warning",
+  });
 }
 
 if (require.main === module) {
