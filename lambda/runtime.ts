@@ -70,6 +70,38 @@ export function invocationPorts(
   };
 }
 
+/** How long a policy of IAM may take until it takes effect, and how often a call that it denies is tried meanwhile. */
+const POLICY_SPREADS_MS = 15_000;
+const POLICY_POLL_MS = 2_000;
+
+/**
+ * The same stores, whose calls are repeated for the invocation's first seconds where AWS denies them. Terraform calls the
+ * provisioning function right after it has written the function's policy:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+ */
+export function untilAllowed<T extends Pick<Runtime, "secrets" | "intents">>(
+  runtime: T,
+  { clock, sleep }: Pick<Platform, "clock" | "sleep"> = MACHINE,
+): T {
+  const until = clock.now() + POLICY_SPREADS_MS;
+  const patient =
+    (call: (...input: unknown[]) => Promise<unknown>) =>
+    async (...input: unknown[]) => {
+      for (;;) {
+        try {
+          return await call(...input);
+        } catch (error) {
+          const isDenied = error instanceof Error && error.name === "AccessDeniedException";
+          if (!isDenied || clock.now() + POLICY_POLL_MS > until) throw error;
+          await sleep(POLICY_POLL_MS);
+        }
+      }
+    };
+  const patiently = <P extends object>(port: P): P =>
+    Object.fromEntries(Object.entries(port).map(([name, call]) => [name, patient(call)])) as P;
+  return { ...runtime, secrets: patiently(runtime.secrets), intents: patiently(runtime.intents) };
+}
+
 /** Reads the operator's API key, anew for each invocation, so that a replaced one is used at once. */
 async function connect(
   settings: Settings,

@@ -1,7 +1,7 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
 import type { ProvisioningEvent, ProvisioningInput, ProvisioningResult } from "../contract";
-import { createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
+import { createRuntime, invocationPorts, presentable, type Runtime, untilAllowed } from "../runtime";
 import { ensureInstance, type ProvisioningDeps, retireInstance } from "./lifecycle";
 
 const text = v.pipe(v.string(), v.nonEmpty());
@@ -79,7 +79,7 @@ export async function handler(event: unknown, context: Context): Promise<Provisi
   try {
     const call = parseProvisioningEvent(event);
     logger.appendKeys({ instance: `${call.input.environment}/${call.input.id}`, action: call.action });
-    return await provision(invocationPorts(runtime, context), call);
+    return await provision(invocationPorts(untilAllowed(runtime), context), call);
   } catch (error) {
     const failure = presentable(error);
     logger.error("provisioning failed", { errorName: failure.name, reason: failure.message });

@@ -1,6 +1,8 @@
 import { ControlPlaneError } from "../../lambda/control-plane/errors";
 import { Stop } from "../../lambda/domain/decision";
-import { invocationPorts, presentable } from "../../lambda/runtime";
+import { invocationPorts, presentable, untilAllowed } from "../../lambda/runtime";
+import { SECOND } from "../../local/clock";
+import { intent } from "../helpers/builders";
 import { LocalWorld } from "../helpers/local-world";
 
 describe("the operator's API key", () => {
@@ -68,6 +70,40 @@ describe("the operator's API key", () => {
       [url, "Bearer token_second123"],
     ]);
     expect(asked).toEqual(["arn", "arn"]);
+  });
+});
+
+describe("a policy that was written just now", () => {
+  const denied = (times: number) => {
+    const world = new LocalWorld();
+    world.aws.refuse("DescribeSecret", "AccessDeniedException", times);
+    world.dynamoDb.refuse("PutItem", "AccessDeniedException", times);
+    const started = world.clock.now();
+    const sleep = async (ms: number) => world.clock.advanceBy(ms);
+    const { secrets, intents } = untilAllowed(world.invocation(), { clock: world.clock, sleep });
+    return { world, secrets, intents, waited: () => world.clock.now() - started };
+  };
+
+  test("takes effect within seconds: until then its calls are repeated", async () => {
+    const { world, secrets, intents, waited } = denied(3);
+    await expect(secrets.describe(world.secretArn)).resolves.toMatchObject({ arn: world.secretArn });
+    await expect(intents.take(intent())).resolves.toMatchObject({ taken: true });
+    expect(waited()).toBe(12 * SECOND);
+  });
+
+  test("that denies for longer is a wrong one, whichever call meets it", async () => {
+    const { world, secrets, intents, waited } = denied(100);
+    const error = { name: "AccessDeniedException" };
+    await expect(secrets.describe(world.secretArn)).rejects.toMatchObject(error);
+    expect(waited()).toBe(14 * SECOND);
+    await expect(intents.take(intent())).rejects.toMatchObject(error);
+    expect(waited()).toBe(14 * SECOND);
+  });
+
+  test("has nothing to do with other errors", async () => {
+    const { secrets, waited } = denied(0);
+    await expect(secrets.describe("none")).rejects.toMatchObject({ name: "ResourceNotFoundException" });
+    expect(waited()).toBe(0);
   });
 });
 

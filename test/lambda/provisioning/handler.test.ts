@@ -130,6 +130,16 @@ describe("the function", () => {
     });
   });
 
+  test("waits for its own policy to take effect", async () => {
+    const { setTimeout: wait } = globalThis;
+    jest
+      .spyOn(globalThis, "setTimeout")
+      .mockImplementation(((work: () => void, ms: number) => wait(work, ms === 2_000 ? 0 : ms)) as never);
+    world.aws.refuse("GetSecretValue", "AccessDeniedException", 2);
+    await expect(handler(event("delete"), CONTEXT)).resolves.toMatchObject({ status: "removed" });
+    jest.mocked(globalThis.setTimeout).mockRestore();
+  });
+
   test("names a refused operator's API key", async () => {
     world.setOperatorKey("token_unknown123");
     const error: Error = await handler(event("create"), CONTEXT).catch((thrown) => thrown);
