@@ -173,7 +173,9 @@ function causeOf({ strikes, outages }: Pick<Troubles, "strikes" | "outages">): s
   const services = [...new Set(outages.map(({ service }) => service))];
   if (services.length > 0) return `outage of ${services.sort().join(" and ")}`;
   const classes = WORTH_NAMING.filter((each) => classesOf(strikes).includes(each));
-  return classes.length === 0 ? "calls take time" : classes.map((each) => FAULT_CLASSES[each]).join(", and ");
+  const [only] = classes;
+  if (only === undefined) return "calls take time";
+  return classes.length === 1 ? FAULT_CLASSES[only] : "several faults at once";
 }
 
 const seconds = (milliseconds: number) =>
