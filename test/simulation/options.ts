@@ -25,7 +25,7 @@ export const USAGE = `npm run simulate -- [options]
   --variant NAME         steps without one of the protocol's rules, such as "no intent": shows what it is good for
   --workers N            processes (one for each core)
   --only N               one agent again, by its number, with its story
-  --out FILE             the picture, as .html or .svg (simulation.html)`;
+  --out FILE             the picture, as .html or .svg (.local/simulation.html)`;
 
 const number = (flag: string, text: string, { least = 0, whole = true }): number => {
   const value = Number(text);
@@ -50,7 +50,7 @@ export function parseOptions(args: readonly string[]): SimulationOptions {
       "grace-hours": text("24"),
       "fault-rate": text("1"),
       workers: text(String(availableParallelism())),
-      out: text("simulation.html"),
+      out: text(".local/simulation.html"),
       only: { type: "string" },
       variant: { type: "string" },
     },

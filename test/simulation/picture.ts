@@ -60,11 +60,12 @@ export async function subjectsOf(
   if (broken >= 0) await take(broken, (outcome) => violated(outcome, firstIndex + broken));
   const worst = most((one) => one.longestNotAccepted?.ms ?? 0);
   await take(worst, (outcome) => longestGap(outcome, firstIndex + worst));
-  const slowest = most((one) =>
-    one.longestNotAccepted === null || taken.has(one.longestNotAccepted.agent)
-      ? (one.longestMintToPromotion?.ms ?? 0)
-      : 0,
-  );
+  const least = figures.reduce((best, one, index) => {
+    const left = (each: Figures | undefined) => each?.leastGraceLeft?.ms ?? Number.POSITIVE_INFINITY;
+    return left(one) < left(figures[best]) ? index : best;
+  }, 0);
+  await take(least, (outcome) => leastGrace(outcome, firstIndex + least));
+  const slowest = most((one) => one.longestMintToPromotion?.ms ?? 0);
   await take(slowest, (outcome) => slowestPromotion(outcome, firstIndex + slowest));
   const typical = typicalOf(figures);
   await take(typical, (outcome) => plainRotation(outcome, firstIndex + typical));
@@ -99,10 +100,29 @@ function longestGap(outcome: AgentOutcome, index: number): Subject | undefined {
   const [gap] = [...outcome.notAccepted].sort((a, b) => b.until - b.from - (a.until - a.from));
   if (!gap) return undefined;
   return {
-    title: `Agent ${index}, the worst: not accepted for ${duration(gap.until - gap.from)}`,
+    title: `Agent ${index}: refused for ${duration(gap.until - gap.from)}, the worst`,
     subtitle: `because ${gap.cause}`,
     outcome,
     focus: focusAround(outcome, gap.from, gap.until),
+  };
+}
+
+function leastGrace(outcome: AgentOutcome, index: number): Subject | undefined {
+  const { history, judge } = outcome;
+  const [least] = promotionsOf(history)
+    .flatMap(({ at, replaced }) => {
+      const diesAt = history.keys[replaced ?? -1]?.diesAt ?? null;
+      return diesAt === null || judge.isByHand(judge.troubles(at, at))
+        ? []
+        : [{ at, left: Math.max(0, diesAt - at) }];
+    })
+    .sort((a, b) => a.left - b.left);
+  if (!least) return undefined;
+  return {
+    title: `Agent ${index}: ${duration(least.left)} of grace left, the least`,
+    subtitle: "when AWSCURRENT moved, nobody having interfered",
+    outcome,
+    focus: focusOnPromotion(outcome, least.at),
   };
 }
 
@@ -110,8 +130,8 @@ function slowestPromotion(outcome: AgentOutcome, index: number): Subject | undef
   const slow = promotionTimes(outcome).at(-1);
   if (!slow) return undefined;
   return {
-    title: `Agent ${index}, the slowest: promoted ${duration(slow.ms)} after the mint`,
-    subtitle: "a rotation that faults held up, and its key was not lost",
+    title: `Agent ${index}: promoted after ${duration(slow.ms)}, the slowest`,
+    subtitle: "faults held the rotation up; nobody noticed",
     outcome,
     focus: focusOnPromotion(outcome, slow.at),
   };
@@ -122,8 +142,8 @@ function plainRotation(outcome: AgentOutcome, index: number): Subject | undefine
   const middle = times[Math.floor(times.length / 2)];
   if (!middle) return undefined;
   return {
-    title: `Agent ${index}, a typical one: promoted ${duration(middle.ms)} after the mint`,
-    subtitle: "one of its rotations, as nearly all are",
+    title: `Agent ${index}: promoted after ${duration(middle.ms)}, a typical one`,
+    subtitle: "as nearly all rotations are",
     outcome,
     focus: focusOnPromotion(outcome, middle.at),
   };

@@ -3,8 +3,13 @@ import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 import { FAULT_NAMES, type Strike } from "./faults";
 import type { Extreme, Figures, Sum } from "./figures";
 import { replayCommand, type SimulationOptions } from "./options";
+import type { ServiceOutage } from "./weather";
 
-const STYLE = { style: { head: [], border: [] } };
+/** No lines between rows. */
+const STYLE = {
+  style: { head: [], border: [] },
+  chars: { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" },
+};
 const whole = (value: number) => value.toLocaleString("en-US");
 
 /** In the unit that a person would use. */
@@ -23,16 +28,17 @@ const byNumber = <T>(entries: Readonly<Record<string, T>>, number: (value: T) =>
   Object.entries(entries).sort((a, b) => number(b[1]) - number(a[1]) || (a[0] < b[0] ? -1 : 1));
 
 /** The figures as tables. The same figures give the same text. */
-export function reportOf(figures: Figures): string {
+export function reportOf(figures: Figures, outages: readonly ServiceOutage[]): string {
   return [
-    figuresTable(figures),
+    figuresTable(figures, outages),
     faultTable(figures),
     notAcceptedTable(figures.notAccepted),
     failureTable(figures),
   ].join("\n\n");
 }
 
-function figuresTable(figures: Figures): string {
+function figuresTable(figures: Figures, outages: readonly ServiceOutage[]): string {
+  const outageMs = outages.reduce((sum, { from, until }) => sum + until - from, 0);
   const table = new Table(STYLE);
   const { rotations, mints, agents, lostKeys, mintsByHand, deploys, deploysFailed } = figures;
   table.push(
@@ -45,6 +51,7 @@ function figuresTable(figures: Figures): string {
     },
     { "keys minted by hand": whole(mintsByHand) },
     { deploys: `${whole(deploys)}, and ${whole(deploysFailed)} that had to be repeated` },
+    { "outages of services": `${whole(outages.length)}, ${duration(outageMs)} in all, each for every agent` },
     { "longest mint to promotion": extreme(figures.longestMintToPromotion) },
     { "least grace left at a promotion": extreme(figures.leastGraceLeft) },
     { "the same, somebody having interfered": extreme(figures.leastGraceLeftByHand) },

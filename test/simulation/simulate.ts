@@ -1,5 +1,6 @@
-import { writeFile } from "node:fs/promises";
-import { figuresOf, liveAgent } from "./figures";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { figuresOf, liveAgent, weatherOf } from "./figures";
 import { runFleet, sumOf } from "./fleet";
 import { agentOptions, parseOptions, type SimulationOptions, USAGE } from "./options";
 import { subjectsOf, toHtml, toSvg } from "./picture";
@@ -15,11 +16,12 @@ async function main(args: readonly string[]): Promise<void> {
   const startedAt = performance.now();
   const figures = options.only === undefined ? await fleet(options) : [await one(options, options.only)];
   const sum = sumOf(figures);
-  console.log(reportOf(sum));
+  console.log(reportOf(sum, weatherOf(agentOptions(options, 0)).all()));
   const subjects = await subjectsOf(figures, options, options.only ?? 0);
   const heading =
     `${sum.agents} agent${sum.agents === 1 ? "" : "s"} over ${options.years} years, seed ${options.seed}; a second refresh behaves as ` +
     `${options.secondRefresh}, the grace period is ${options.graceHours} h.`;
+  await mkdir(dirname(options.out), { recursive: true });
   await writeFile(options.out, options.out.endsWith(".svg") ? toSvg(subjects) : toHtml(subjects, heading));
   console.log(`picture: ${options.out}`);
   console.log(verdictOf(sum, options));

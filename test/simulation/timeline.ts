@@ -1,5 +1,4 @@
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
-import { YEAR } from "./agent";
 import { FAULT_NAMES } from "./faults";
 import { type AgentOutcome, promotionsOf } from "./figures";
 import type { CurrentSpan, KeyLife, Struck } from "./history";
@@ -12,7 +11,7 @@ import { anchoredScale, linearScale, type Scale } from "./scale";
  */
 
 export const WIDTH = 400;
-const GUTTER = 74;
+const GUTTER = 92;
 const RIGHT = WIDTH - 8;
 const ROW = 19;
 const BAR = 13;
@@ -52,9 +51,11 @@ export function drawTimeline({ title, subtitle, outcome, focus }: Subject): Draw
 
 function drawYears({ history, notAccepted }: AgentOutcome, focus: Focus, top: number): readonly string[] {
   const x = linearScale(history.from, history.until, 8, RIGHT);
-  const years = Math.round((history.until - history.from) / YEAR);
-  const ticks = Array.from({ length: years + 1 }, (_, year) => year).filter(
-    (year) => year % Math.max(1, Math.round(years / 10)) === 0,
+  const firstYear = new Date(history.from).getUTCFullYear() + 1;
+  const count = new Date(history.until).getUTCFullYear() - firstYear + 1;
+  const every = Math.max(1, Math.ceil(count / 10));
+  const ticks = Array.from({ length: Math.max(0, count) }, (_, index) => firstYear + index).filter(
+    (_, index) => index % every === 0,
   );
   const left = x(focus.from);
   const right = x(focus.until);
@@ -73,12 +74,7 @@ function drawYears({ history, notAccepted }: AgentOutcome, focus: Focus, top: nu
         `<rect class="${isMild(struck) ? "mild" : "fault"}" x="${f(x(struck.at) - 0.75)}" y="${top + 19}" width="1.5" height="6"/>`,
     ),
     ...ticks.map((year) =>
-      text(
-        Math.min(x(history.from + year * YEAR), RIGHT - 2),
-        top + 37,
-        year === 0 ? "year 0" : String(year),
-        "tick",
-      ),
+      text(Math.min(x(Date.UTC(year, 0, 1)), RIGHT - 12), top + 37, String(year), "tick"),
     ),
     `<rect class="frame" x="${f(left - 2)}" y="${top - 4}" width="${f(Math.max(4, right - left + 4))}" height="24"/>`,
   ];
@@ -117,7 +113,7 @@ function drawFocus(outcome: AgentOutcome, focus: Focus, top: number): Drawing {
   const body: string[] = [];
   let y = top + 20;
   const groups = clustered(struck, x);
-  body.push(...groups.map(({ at, label }) => marker(at, y - 6, label)));
+  body.push(...groups.map(({ at, label }) => marker(at, y - 8, label)));
   const rowsFrom = y;
   for (const { life, number } of keys) {
     body.push(rowLabel(y, `key ${number}`, noteOn(life)));
@@ -127,15 +123,20 @@ function drawFocus(outcome: AgentOutcome, focus: Focus, top: number): Drawing {
   y += 5;
   body.push(rowLabel(y, "AWSCURRENT"));
   for (const span of current) {
-    body.push(bar(colourOf(span.key), span, focus, x, y, `key ${span.key}`));
+    const diesAt = history.keys[span.key]?.diesAt ?? span.until;
+    const accepted = { from: span.from, until: Math.min(span.until, diesAt) };
+    body.push(bar(colourOf(span.key), accepted, focus, x, y, `key ${span.key}`));
   }
-  for (const span of dead) body.push(bar("dead", span, focus, x, y, "not accepted"));
+  for (const span of dead) body.push(bar("dead", span, focus, x, y, "refused"));
   y += ROW;
   body.push(rowLabel(y, "AWSPENDING"));
   for (const span of pending) body.push(bar("pending", span, focus, x, y));
   y += ROW;
   body.push(rowLabel(y, "calls fail"));
-  for (const span of failing) body.push(bar("failing", span, focus, x, y));
+  // Each consumer has a line of its own, the one that caches shortest on top.
+  const lanes = [...new Set(failing.map(({ consumer }) => consumer))];
+  for (const span of failing)
+    body.push(bar("failing", span, focus, x, y + 5 * lanes.indexOf(span.consumer), "", 4));
   y += ROW;
   body.unshift(...groups.map(({ at }) => `<path class="thread" d="M${f(at)} ${rowsFrom - 2}V${y - 6}"/>`));
   const labels = spaced(
@@ -149,11 +150,11 @@ function drawFocus(outcome: AgentOutcome, focus: Focus, top: number): Drawing {
   );
   y += 29;
   const when = new Date(start).toISOString().slice(0, 16).replace("T", " ");
-  body.push(text(8, y, `0 is ${when} UTC; distances are not to scale, times are`, "muted"));
+  body.push(text(8, y, `0 is ${when} UTC. Times are true, distances are stretched.`, "muted"));
   y += 16;
-  for (const line of lines(struck, start)) {
-    body.push(text(8, y, line, "line"));
-    y += 15;
+  for (const [label, line] of lines(struck, start)) {
+    body.push(marker(16, y, label), text(28, y, line, "line"));
+    y += 17;
   }
   return { height: y + 2, body: body.join("\n") };
 }
@@ -187,7 +188,7 @@ function keyBar(
   const first = own[0]?.from ?? whole.until;
   const parts = [bar(`${colour} early`, { from: whole.from, until: first }, focus, x, y)];
   if (left !== undefined && left < whole.until) {
-    const label = life.diesAt === null ? "" : `${duration(life.diesAt - left)} grace left`;
+    const label = life.diesAt === null ? "" : `${duration(life.diesAt - left)} left`;
     parts.push(bar(`${colour} grace`, { from: left, until: whole.until }, focus, x, y, label));
   }
   for (const span of own) {
@@ -206,12 +207,13 @@ function bar(
   x: Scale,
   y: number,
   label = "",
+  height = BAR,
 ): string {
   const from = x(Math.max(span.from, focus.from));
   const until = x(Math.min(span.until, focus.until));
-  if (span.until <= span.from || until < from) return "";
+  if (span.until <= span.from || span.from >= focus.until || until < from) return "";
   const width = Math.max(1.5, until - from);
-  const shape = `<rect class="${style}" x="${f(from)}" y="${y}" width="${f(width)}" height="${BAR}" rx="2"/>`;
+  const shape = `<rect class="${style}" x="${f(from)}" y="${y}" width="${f(width)}" height="${height}" rx="2"/>`;
   const fits = label !== "" && width > label.length * 5.6 + 4;
   return fits
     ? shape + text(from + width / 2, y + 10, label, style.includes("grace") ? "on-pale" : "on")
@@ -243,18 +245,18 @@ function clustered(struck: readonly Struck[], x: Scale): readonly Cluster[] {
 function marker(x: number, y: number, label: string): string {
   const half = Math.max(7, label.length * 3 + 3);
   return (
-    `<rect class="fault" x="${f(x - half)}" y="${y - 13}" width="${f(2 * half)}" height="13" rx="6.5"/>` +
-    text(x, y - 3, label, "on")
+    `<rect class="fault" x="${f(x - half)}" y="${f(y - 10.5)}" width="${f(2 * half)}" height="14" rx="7"/>` +
+    text(x, y, label, "on")
   );
 }
 
-function lines(struck: readonly Struck[], start: number): readonly string[] {
+function lines(struck: readonly Struck[], start: number): readonly (readonly [string, string])[] {
   const told = struck.slice(0, TOLD).map(({ at, strike, label, outageOf }, index) => {
     const where = label.trim() === "" ? "" : ` (${label.trim()})`;
     const outage = outageOf === undefined ? "" : `, outage of ${outageOf}`;
-    return `${index + 1}   ${since(at - start)}: ${FAULT_NAMES[strike]}${where}${outage}`;
+    return [`${index + 1}`, `${since(at - start)}: ${FAULT_NAMES[strike]}${where}${outage}`] as const;
   });
-  return struck.length > TOLD ? [...told, `…   and ${struck.length - TOLD} more`] : told;
+  return struck.length > TOLD ? [...told, ["…", `and ${struck.length - TOLD} more`] as const] : told;
 }
 
 // Small things
@@ -295,7 +297,7 @@ function since(ms: number): string {
 const f = (value: number) => value.toFixed(1).replace(/\.0$/, "");
 
 function rowLabel(y: number, label: string, note = ""): string {
-  const small = note === "" ? "" : `<tspan class="muted"> ${note}</tspan>`;
+  const small = note === "" ? "" : `<tspan class="muted" dx="4">${note}</tspan>`;
   return `<text class="row" x="8" y="${y + 10}">${label}${small}</text>`;
 }
 

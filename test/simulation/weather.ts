@@ -51,6 +51,10 @@ export class Weather {
     return outage && outage.from <= now ? outage : undefined;
   }
 
+  all(): readonly ServiceOutage[] {
+    return [...this.outages.values()].flat();
+  }
+
   /** Those that touch a span of time. */
   within(from: number, until: number, services: readonly Service[] = SERVICES): readonly ServiceOutage[] {
     return services.flatMap((service) =>
