@@ -1,6 +1,6 @@
 import type { Budget, Sleep } from "../budget";
 import type { IssuedKey } from "../control-plane/client";
-import { isControlPlaneError } from "../control-plane/errors";
+import { type ControlPlaneError, isControlPlaneError } from "../control-plane/errors";
 import { Stop } from "../domain/decision";
 import type { Log } from "../log";
 import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
@@ -64,17 +64,17 @@ async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: Issu
   try {
     return { issued: await plan.issue(intent.idempotencyKey), intent };
   } catch (error) {
-    await settleRefusal(deps, plan, intent, error);
-    deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: messageOf(error) });
-    if (!(await certainlyApplied(plan))) throw new Stop("mint-unanswered", messageOf(error));
+    const lost = await settleRefusal(deps, plan, intent, error);
+    deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: lost.message });
+    if (!(await certainlyApplied(plan))) throw new Stop("mint-unanswered", lost.message);
   }
   const again = await deps.intents.retake(nextMint(intent, plan), intent);
   if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
   try {
     return { issued: await plan.reissue(again.intent.idempotencyKey), intent: again.intent };
   } catch (error) {
-    await settleRefusal(deps, plan, again.intent, error);
-    throw new Stop("mint-unanswered", messageOf(error));
+    const lost = await settleRefusal(deps, plan, again.intent, error);
+    throw new Stop("mint-unanswered", lost.message);
   }
 }
 
@@ -88,10 +88,18 @@ async function certainlyApplied(plan: MintPlan): Promise<boolean> {
   }
 }
 
-/** A definite refusal is no mint: the record says so, and the next attempt need not wait for this one's end. */
-async function settleRefusal(deps: MintDeps, plan: MintPlan, intent: Intent, error: unknown): Promise<void> {
+/**
+ * A definite refusal is no mint: the record says so, and the next attempt need not wait for this one's end. Gives an error
+ * that leaves open whether there was a mint.
+ */
+async function settleRefusal(
+  deps: MintDeps,
+  plan: MintPlan,
+  intent: Intent,
+  error: unknown,
+): Promise<ControlPlaneError> {
   if (!isControlPlaneError(error)) throw error;
-  if (error.applied === "unknown") return;
+  if (error.applied === "unknown") return error;
   await settleOrWarn(deps, intent, { outcome: "refused", settledAt: plan.now() });
   throw error.kind === "unauthorized" || error.kind === "forbidden"
     ? new Stop("operator-key-refused", error.message)
@@ -137,6 +145,7 @@ async function storeUntilTimeIsUp(
   intent: Intent,
   issued: IssuedKey,
 ): Promise<void> {
+  const { fingerprint } = issued.agentKey;
   const version = { ...plan.toVersion(issued), versionId: intent.versionId };
   for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
     try {
@@ -144,25 +153,15 @@ async function storeUntilTimeIsUp(
       return;
     } catch (error) {
       if (error instanceof VersionConflictError) {
-        const { fingerprint } = issued.agentKey;
         await deps.intents.settle(intent, { outcome: "lost", settledAt: plan.now(), fingerprint });
         throw error;
       }
-      deps.log.error("storing the new key failed", {
-        fingerprint: issued.agentKey.fingerprint,
-        reason: error instanceof Error ? error.name : "unknown",
-      });
+      const reason = error instanceof Error ? error.name : "unknown";
+      deps.log.error("storing the new key failed", { fingerprint, reason });
       if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) {
-        throw new Stop(
-          "store-failed",
-          `key ${issued.agentKey.fingerprint}, ${error instanceof Error ? error.name : ""}`,
-        );
+        throw new Stop("store-failed", `key ${fingerprint}, ${reason}`);
       }
       await deps.sleep(delay);
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : "unknown reason";
 }

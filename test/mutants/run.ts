@@ -31,7 +31,7 @@ const ROTATION: Suite = {
   files: ["look", "promote", "rotation"].map((name) => `lambda/rotation/${name}.ts`),
   tests: ROTATION_TESTS,
 };
-const MINT: Suite = { files: ["lambda/mint/mint.ts"], tests: ["mint/mint", "rotation/steps"] };
+const MINT: Suite = { files: ["lambda/mint/mint.ts"], tests: ["mint/mint"] };
 const PROVISIONING: Suite = {
   files: ["lambda/provisioning/lifecycle.ts"],
   tests: ["provisioning/lifecycle", "provisioning/handler"],
