@@ -186,6 +186,8 @@ describe("the test run when rotation is switched on", () => {
     expect(world.aws.calls).toEqual(["DescribeSecret", "GetSecretValue", "GetSecretValue"]);
     expect(world.dynamoDb.calls).toEqual([]);
     expect(world.controlPlaneCalls).toEqual([GET_INSTANCE, INFO]);
+    const { fingerprint } = world.current.agentKey;
+    expect(world.logged).toContainEqual({ level: "info", message: "tested", fields: { fingerprint } });
   });
 
   test.each<[string, (world: LocalWorld) => void, StopName]>([
@@ -551,10 +553,17 @@ describe("where a key is stored and was not promoted", () => {
 
   test("the next attempt promotes it and mints nothing", async () => {
     const token = await storedOnly();
+    world.resetCalls();
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.minted).toHaveLength(2);
+    expect(world.aws.calls).not.toContain("PutSecretValue");
     expect(world.history.at(-1)).toMatchObject({ outcome: "promoted", mint: 1 });
+    expect(world.logged).toContainEqual({
+      level: "info",
+      message: "not the first attempt",
+      fields: { course: "promote", copy: false, mint: 1, version: token },
+    });
   });
 
   test("the next attempt promotes it also where a key before the current one carries AWSPREVIOUS", async () => {
@@ -588,6 +597,7 @@ describe("where a key is stored and was not promoted", () => {
     world.clock.advanceBy(10 * MINUTE);
     expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
     expect(world.versionWith("AWSPENDING")).toBeUndefined();
+    expect(world.history.at(-1)).toMatchObject({ mint: 1, outcome: "dead" });
     expect(refreshes()).toBe(1);
 
     const next = world.requestRotation();
@@ -740,6 +750,15 @@ describe("a new key that is not live yet", () => {
     expect(stop.state).toBe("key-not-live-yet");
     expect(world.versionWith("AWSCURRENT")).not.toBe(token);
     world.clock.advanceBy(MINUTE);
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("stays stored where the time is up, and the next attempt waits on", async () => {
+    await ready({ activationSeconds: 60 });
+    const token = world.requestRotation();
+    await stopOf(world.step("createSecret", token, world.invocation(50 * SECOND)));
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.minted).toHaveLength(2);
@@ -920,6 +939,22 @@ describe("two attempts at once", () => {
     expect(world.minted).toHaveLength(2);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("of which one was the first to decide on a second mint: the other one makes none", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.orderFault(REFRESH, "never-arrived");
+    await stopOf(world.step("createSecret", token));
+    world.clock.advanceBy(10 * MINUTE);
+    // The other attempt comes between the intent that this one finds standing, and its own.
+    world.dynamoDb.meanwhile("PutItem", async () =>
+      world.dynamoDb.meanwhile("PutItem", () => world.step("createSecret", token)),
+    );
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.message).toMatch(/^mint-in-flight: .*\(mint 2 by another attempt\)$/);
+    expect(world.minted).toHaveLength(2);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
   });
 
   test("of which one slept while the other stored: it promotes the stored key by its own token", async () => {
