@@ -57,7 +57,8 @@ function failedCallsOneByOne(consumer: Consumer, { from, until, current, keys }:
 const spans = fc.array(
   fc.record({
     days: fc.integer({ min: 1, max: 6 }),
-    livesOn: fc.integer({ min: -2 * HOUR, max: 30 * HOUR }),
+    // Also one that is dead before anybody has read it.
+    livesOn: fc.integer({ min: -4 * DAY, max: 30 * HOUR }),
   }),
   { minLength: 2, maxLength: 4 },
 );

@@ -93,7 +93,6 @@ function failureIn(consumer: Consumer, history: History, span: CurrentSpan): Fai
   const diesAt = history.keys[span.key]?.diesAt ?? null;
   if (diesAt === null) return undefined;
   const first = consumer.readAfter(span.from).at;
-  if (first >= span.until) return undefined;
   const { at: next, delayed } = consumer.readAfter(span.until);
   const from = Math.max(first, diesAt);
   const until = Math.min(next, history.until);

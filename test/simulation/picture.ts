@@ -53,17 +53,18 @@ export async function subjectsOf(
     taken.add(index);
     subjects.push(drawn);
   };
-  const most = (value: (one: Figures) => number) =>
-    figures.reduce((best, one, index) => (value(one) > value(figures[best] as Figures) ? index : best), 0);
+  /** Of the agents that are not shown yet, the one with the most. */
+  const most = (value: (one: Figures) => number) => {
+    const free = [...figures.keys()].filter((index) => !taken.has(index));
+    const valueAt = (index: number) => value(figures[index] as Figures);
+    return free.reduce((best, index) => (valueAt(index) > valueAt(best) ? index : best), free[0] ?? 0);
+  };
 
   const broken = figures.findIndex(({ violations }) => violations.length > 0);
   if (broken >= 0) await take(broken, (outcome) => violated(outcome, firstIndex + broken));
   const worst = most((one) => one.longestNotAccepted?.ms ?? 0);
   await take(worst, (outcome) => longestGap(outcome, firstIndex + worst));
-  const least = figures.reduce((best, one, index) => {
-    const left = (each: Figures | undefined) => each?.leastGraceLeft?.ms ?? Number.POSITIVE_INFINITY;
-    return left(one) < left(figures[best]) ? index : best;
-  }, 0);
+  const least = most((one) => -(one.leastGraceLeft?.ms ?? Number.POSITIVE_INFINITY));
   await take(least, (outcome) => leastGrace(outcome, firstIndex + least));
   const slowest = most((one) => one.longestMintToPromotion?.ms ?? 0);
   await take(slowest, (outcome) => slowestPromotion(outcome, firstIndex + slowest));

@@ -18,6 +18,8 @@ const BAR = 13;
 const KEY_COLOURS = 4;
 /** Faults that are told one by one under the picture. */
 const TOLD = 9;
+/** In characters: what surely fits. */
+const LONGEST_LINE = 54;
 
 export interface Subject {
   readonly title: string;
@@ -99,7 +101,7 @@ function drawFocus(outcome: AgentOutcome, focus: Focus, top: number): Drawing {
     .filter((span) => touches(span, focus));
 
   const anchors = [
-    ...keys.flatMap(({ life }) => [life.mintedAt, life.diesAt ?? focus.until]),
+    ...keys.flatMap(({ life }) => [life.mintedAt, life.diesAt ?? life.mintedAt]),
     ...current.map(({ from }) => from),
     ...pending.flatMap(({ from, until }) => [from, until]),
     ...struck.map(({ at }) => at),
@@ -146,7 +148,7 @@ function drawFocus(outcome: AgentOutcome, focus: Focus, top: number): Drawing {
   body.push(
     `<path class="axis" d="M${GUTTER} ${y - 2}H${RIGHT}"/>`,
     ...labels.map((at) => `<path class="axis" d="M${f(x(at))} ${y - 2}v4"/>`),
-    ...labels.map((at) => text(x(at), y + 13, since(at - start), "tick")),
+    ...labels.map((at) => text(Math.min(x(at), RIGHT - 14), y + 13, since(at - start), "tick")),
   );
   y += 29;
   const when = new Date(start).toISOString().slice(0, 16).replace("T", " ");
@@ -254,7 +256,9 @@ function lines(struck: readonly Struck[], start: number): readonly (readonly [st
   const told = struck.slice(0, TOLD).map(({ at, strike, label, outageOf }, index) => {
     const where = label.trim() === "" ? "" : ` (${label.trim()})`;
     const outage = outageOf === undefined ? "" : `, outage of ${outageOf}`;
-    return [`${index + 1}`, `${since(at - start)}: ${FAULT_NAMES[strike]}${where}${outage}`] as const;
+    const what = `${since(at - start)}: ${FAULT_NAMES[strike]}`;
+    const line = `${what}${where}${outage}`;
+    return [`${index + 1}`, line.length > LONGEST_LINE ? what : line] as const;
   });
   return struck.length > TOLD ? [...told, ["…", `and ${struck.length - TOLD} more`] as const] : told;
 }
@@ -275,7 +279,7 @@ function within(at: number, focus: Focus): boolean {
 
 /** As many of these times as have room for a label, the outermost ones first. */
 function spaced(times: readonly number[], x: Scale): readonly number[] {
-  const room = 42;
+  const room = 50;
   const chosen: number[] = [];
   for (const at of [...times.slice(0, 1), ...times.slice(-1), ...times]) {
     if (chosen.every((other) => Math.abs(x(other) - x(at)) >= room)) chosen.push(at);
