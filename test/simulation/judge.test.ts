@@ -70,7 +70,7 @@ describe("the verdict", () => {
     expect(judgeOf(deadFor(SECOND)).violations([])).toMatchObject([
       {
         rule: "AWSCURRENT is accepted, outside the promise's gaps",
-        detail: expect.stringContaining("1 s not"),
+        detail: expect.stringContaining("1.0 s not"),
       },
     ]);
   });

@@ -1,4 +1,4 @@
-import { HOUR, MINUTE, SECOND } from "../../local/clock";
+import { MINUTE, SECOND } from "../../local/clock";
 import {
   classesOf,
   FAULT_CLASSES,
@@ -9,6 +9,7 @@ import {
 } from "../model/promise";
 import type { Configuration } from "../model/world";
 import type { Failure } from "./consumers";
+import { duration } from "./duration";
 import type { Strike } from "./faults";
 import type { Episode, History } from "./history";
 import { SERVICES, type ServiceOutage, type Weather } from "./weather";
@@ -104,7 +105,7 @@ export class Judge {
     const found: Violation[] = [];
     for (const { from, until, cause, allowedMs } of this.notAccepted()) {
       if (until - from <= allowedMs) continue;
-      const detail = `${seconds(until - from)} not, promised at most ${seconds(allowedMs)} (${cause})`;
+      const detail = `${duration(until - from)} not, promised at most ${duration(allowedMs)} (${cause})`;
       found.push({ rule: "AWSCURRENT is accepted, outside the promise's gaps", detail, at: from });
     }
     for (const { failure, cause } of failures) {
@@ -177,6 +178,3 @@ function causeOf({ strikes, outages }: Pick<Troubles, "strikes" | "outages">): s
   if (only === undefined) return "calls take time";
   return classes.length === 1 ? FAULT_CLASSES[only] : "several faults at once";
 }
-
-const seconds = (milliseconds: number) =>
-  milliseconds < HOUR ? `${Math.round(milliseconds / SECOND)} s` : `${(milliseconds / HOUR).toFixed(1)} h`;

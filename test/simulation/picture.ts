@@ -1,6 +1,6 @@
+import { duration } from "./duration";
 import { type AgentOutcome, type Figures, liveAgent, promotionsOf } from "./figures";
 import { agentOptions, type SimulationOptions } from "./options";
-import { duration } from "./report";
 import { drawTimeline, focusAround, focusOnPromotion, type Subject, WIDTH } from "./timeline";
 
 const STYLE = `

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
+import { duration } from "./duration";
 import { FAULT_NAMES, type Strike } from "./faults";
 import type { Extreme, Figures, Sum } from "./figures";
 import { replayCommand, type SimulationOptions } from "./options";
@@ -11,15 +11,6 @@ const STYLE = {
   chars: { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" },
 };
 const whole = (value: number) => value.toLocaleString("en-US");
-
-/** In the unit that a person would use. */
-export function duration(ms: number): string {
-  if (ms < SECOND) return `${Math.round(ms)} ms`;
-  if (ms < 2 * MINUTE) return `${(ms / SECOND).toFixed(1)} s`;
-  if (ms < 2 * HOUR) return `${(ms / MINUTE).toFixed(1)} min`;
-  if (ms < 4 * DAY) return `${(ms / HOUR).toFixed(2)} h`;
-  return `${(ms / DAY).toFixed(1)} d`;
-}
 
 const extreme = (value: Extreme | null) =>
   value === null ? "none" : `${duration(value.ms)} (agent ${value.agent})`;

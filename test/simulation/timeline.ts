@@ -1,8 +1,8 @@
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
+import { duration } from "./duration";
 import { FAULT_NAMES } from "./faults";
 import { type AgentOutcome, promotionsOf } from "./figures";
 import type { CurrentSpan, KeyLife, Struck } from "./history";
-import { duration } from "./report";
 import { anchoredScale, linearScale, type Scale } from "./scale";
 
 /*
