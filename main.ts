@@ -7,6 +7,8 @@ import { environments } from "./environments";
 const toDeploy = environmentsToDeploy(environments, process.env);
 refuseErrors(checkEnvironments(toDeploy));
 
+// CDKTF takes a stack trace for every token; mapping each to its source costs a quarter of the synth.
+process.setSourceMapsEnabled(false);
 const app = new App();
 const bundles = bundleFunctions(path.join(app.outdir, "functions"));
 for (const environment of toDeploy) {

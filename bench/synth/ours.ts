@@ -9,6 +9,7 @@ const { size, bundles } = readArguments();
 const toDeploy = environmentsToDeploy([environmentOf(size)], process.env);
 refuseErrors(checkEnvironments(toDeploy));
 
+process.setSourceMapsEnabled(false);
 const app = new App();
 for (const environment of toDeploy) {
   new AgentKeysStack(app, environment.name, {
