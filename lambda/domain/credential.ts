@@ -58,7 +58,8 @@ function describeText(text: unknown): string {
 
 /** The credential of one agent instance, minted by the Control Plane. */
 export class AgentKey extends Credential {
-  readonly kind = "agent key";
+  /** For the compiler only, which would else take one credential for the other. */
+  declare readonly kind: "agent key";
 
   constructor(text: string) {
     super("agent key", text);
@@ -75,7 +76,7 @@ export class AgentKey extends Credential {
 
 /** The operator's credential for the Control Plane. */
 export class ControlPlaneApiKey extends Credential {
-  readonly kind = "Control Plane API key";
+  declare readonly kind: "Control Plane API key";
 
   constructor(text: string) {
     super("Control Plane API key", text);

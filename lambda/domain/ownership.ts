@@ -9,7 +9,7 @@ export interface SecretLocation {
   readonly secretName: string;
 }
 
-const MARKER = /\s*\[valmi-agent-keys ([0-9]{12})\/([a-z0-9-]+)\/([^\]\s]+)\]/;
+const MARKER = /\[valmi-agent-keys ([0-9]{12})\/([a-z0-9-]+)\/([^\]\s]+)\]/;
 
 /** Throws a `TypeError` on anything but the ARN of a secret, with its six-character suffix. */
 export function locateSecret(secretArn: string): SecretLocation {

@@ -91,6 +91,8 @@ test.each([
   ["agent_abc12", false],
   ["token_abc123xyz", false],
   ["agent_abc.123", false],
+  ["agent_abc123xyz.1", false],
+  ["1.agent_abc123xyz", false],
 ])("reports whether %s has the documented shape", (text, known) => {
   expect(new AgentKey(text).hasKnownFormat).toBe(known);
 });

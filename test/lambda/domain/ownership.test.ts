@@ -22,6 +22,7 @@ test.each([
   "arn:aws:secretsmanager:eu-west-1:1234:secret:a-AbCdEf",
   "arn:aws:lambda:eu-west-1:123456789012:secret:a-AbCdEf",
   `${SECRET_ARN}\n`,
+  `the secret ${SECRET_ARN}`,
 ])("refuses what is not a secret's whole ARN: %j", (text) => {
   expect(() => locateSecret(text)).toThrow(
     new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${text}`),
@@ -38,6 +39,12 @@ test.each(["", "answers customers", "two\nlines", "with [brackets]"])(
 test("keeps the user's text above the mark", () => {
   expect(markDescription("answers customers", SECRET)).toBe(
     "answers customers\n[valmi-agent-keys 123456789012/eu-west-1/valmi/dev/support/agent-key]",
+  );
+});
+
+test("the mark stands alone where the user has no text", () => {
+  expect(markDescription("", SECRET)).toBe(
+    "[valmi-agent-keys 123456789012/eu-west-1/valmi/dev/support/agent-key]",
   );
 });
 

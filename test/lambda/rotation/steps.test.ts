@@ -343,6 +343,14 @@ describe("before anything is changed, createSecret stops by name:", () => {
     expect(world.controlPlaneCalls).toEqual([]);
   });
 
+  test("current-missing, where a version carries AWSCURRENT and nobody can read it", async () => {
+    await ready();
+    const token = world.requestRotation();
+    const invocation = unseen(world.versionWith("AWSCURRENT") ?? "");
+    expect((await stopOf(world.step("createSecret", token, invocation))).state).toBe("current-missing");
+    expect(world.controlPlaneCalls).toEqual([]);
+  });
+
   test("out-of-time, with the instance looked at and nothing asked of it", async () => {
     await ready();
     const token = world.requestRotation();
@@ -431,7 +439,9 @@ describe("testSecret", () => {
     const token = world.requestRotation();
     world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
     world.aws.refuse("GetSecretValue", "ResourceNotFoundException", 3);
+    const started = world.clock.now();
     await world.step(step, token);
+    expect(world.clock.now() - started).toBe(500 + 1_000 + 2_000);
   });
 });
 
@@ -595,7 +605,8 @@ describe("where a key is stored and was not promoted", () => {
     const token = await storedOnly({ graceHours: 0 });
     world.clickRotate();
     world.clock.advanceBy(10 * MINUTE);
-    expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
+    const stop = await stopOf(world.step("createSecret", token));
+    expect(stop.message).toBe(new Stop("pending-key-dead").message);
     expect(world.versionWith("AWSPENDING")).toBeUndefined();
     expect(world.history.at(-1)).toMatchObject({ mint: 1, outcome: "dead" });
     expect(refreshes()).toBe(1);
