@@ -25,4 +25,16 @@ export const EXPLAINED: readonly Explained[] = [
     because: MINTED_BEFORE,
   },
   { file: STEPS, line: 'case "mint":', mutant: '"mint" → ""', because: MINTED_BEFORE },
+  {
+    file: "lambda/rotation/look.ts",
+    line: 'throw new Stop(state, error instanceof Error ? error.message : "");',
+    mutant: '"" → "Stryker was here!"',
+    because: "`parseRecord` throws nothing but errors; the empty text is what the compiler asks for.",
+  },
+  {
+    file: "lambda/domain/ownership.ts",
+    line: 'const match = MARKER.exec(description ?? "");',
+    mutant: '"" → "Stryker was here!"',
+    because: "Neither text has a marker.",
+  },
 ];
