@@ -76,7 +76,7 @@ export function parseRecord(value: string): AgentKeyRecord {
   }
   const parsed = v.safeParse(storedValue, json);
   if (!parsed.success) {
-    const field = parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole value)";
+    const field = String(parsed.issues[0].path?.[0].key ?? "(whole value)");
     throw new UnreadableSecretValueError(`the secret's value has a missing or unreadable field: ${field}`);
   }
   const {

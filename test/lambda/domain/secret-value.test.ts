@@ -98,6 +98,7 @@ describe("refuses, by the field's name and without any of the value,", () => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const error = failure(() => parseRecord(text));
     expect(error).toBeInstanceOf(UnreadableSecretValueError);
+    expect(error.name).toBe("UnreadableSecretValueError");
     expect(error.message).toContain(named);
     expect(error.message).not.toContain("agent_abc");
     expect(error.cause).toBeUndefined();
