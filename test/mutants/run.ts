@@ -25,7 +25,7 @@ interface Suite {
 }
 
 const DECISION: Suite = { files: ["lambda/domain/decision.ts"], tests: ["domain/decision"] };
-const ROTATION_TESTS = ["rotation/steps", "rotation/look"];
+const ROTATION_TESTS = ["rotation/steps", "rotation/look", "rotation/promote"];
 const STEPS: Suite = { files: ["lambda/rotation/steps.ts"], tests: ROTATION_TESTS };
 const ROTATION: Suite = {
   files: ["look", "promote", "rotation"].map((name) => `lambda/rotation/${name}.ts`),
