@@ -41,7 +41,8 @@ function ports({
   const moves: string[] = [];
   const reads: string[] = [];
   const sleeps: number[] = [];
-  const logged: unknown[] = [];
+  const told: unknown[] = [];
+  const warned: unknown[] = [];
   const settled: IntentOutcome[] = [];
   const controlPlane = {
     now: () => clock.now(),
@@ -67,8 +68,8 @@ function ports({
       clock.advanceBy(ms);
     },
     log: {
-      info: () => {},
-      warn: (...entry: unknown[]) => void logged.push(entry),
+      info: (...entry: unknown[]) => void told.push(entry),
+      warn: (...entry: unknown[]) => void warned.push(entry),
     },
   } as unknown as RotationDeps;
   const sight = {
@@ -86,7 +87,8 @@ function ports({
     moves,
     reads,
     sleeps,
-    logged,
+    told,
+    warned,
     settled,
   };
 }
@@ -144,11 +146,14 @@ describe("a stored key", () => {
 
 describe("the move of AWSCURRENT", () => {
   test("is repeated, slower each time, and reads no value while AWSCURRENT stays where it was", async () => {
-    const { promote, moves, reads, sleeps, settled } = ports({ move: failing(OUTAGE, 7) });
+    const { promote, moves, reads, sleeps, told, settled } = ports({ move: failing(OUTAGE, 7) });
     await promote();
     expect(moves).toEqual(Array(8).fill("version-1 version-2"));
     expect(sleeps).toEqual([200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
     expect(reads).toEqual([]);
+    expect(told).toEqual([
+      ["promoted", { fingerprint: NEW.agentKey.fingerprint, from: OLD.agentKey.fingerprint }],
+    ]);
     expect(settled).toMatchObject([{ outcome: "promoted" }]);
   });
 
@@ -193,9 +198,9 @@ describe("the old key's grace period", () => {
     agentKey.equals(OLD.agentKey) ? answer() : ACCEPTED;
 
   test("that is not honoured is a finding", async () => {
-    const { promote, logged, settled } = ports({ check: ofOldKey(() => REFUSED) });
+    const { promote, warned, settled } = ports({ check: ofOldKey(() => REFUSED) });
     await promote();
-    expect(logged).toEqual([
+    expect(warned).toEqual([
       [
         "grace-not-honoured: the old key is refused although a grace period is configured",
         { fingerprint, gracePeriodMs: 24 * HOUR },
@@ -208,12 +213,12 @@ describe("the old key's grace period", () => {
     const check = ofOldKey(() => {
       throw fault;
     });
-    const { promote, logged, settled } = ports({ check });
+    const { promote, warned, settled } = ports({ check });
     await promote();
-    expect(logged).toEqual([
+    expect(warned).toEqual([
       ["nobody knows whether the old key's grace period is honoured", { fingerprint, reason }],
     ]);
-    expect(settled).toEqual([
+    expect(settled).toStrictEqual([
       {
         outcome: "promoted",
         settledAt: START,
