@@ -32,6 +32,12 @@ export const EXPLAINED: readonly Explained[] = [
     because: "`parseRecord` throws nothing but errors; the empty text is what the compiler asks for.",
   },
   {
+    file: "lambda/rotation/look.ts",
+    line: "const isGuarded = guard !== undefined && controlPlane.now() < guard;",
+    mutant: "guard !== undefined → true",
+    because: "No time is before an undefined one; the question is the compiler's.",
+  },
+  {
     file: "lambda/domain/ownership.ts",
     line: 'const match = MARKER.exec(description ?? "");',
     mutant: '"" → "Stryker was here!"',

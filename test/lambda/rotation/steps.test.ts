@@ -2,6 +2,7 @@ import { AgentKey } from "../../../lambda/domain/credential";
 import { Stop, type StopName } from "../../../lambda/domain/decision";
 import { serialiseRecord } from "../../../lambda/domain/secret-value";
 import { ROTATION_STEPS, type RotationDeps } from "../../../lambda/rotation/rotation";
+import { runStep } from "../../../lambda/rotation/steps";
 import { DAY, HOUR, MINUTE, SECOND } from "../../../local/clock";
 import { LocalWorld, type LocalWorldOptions } from "../../helpers/local-world";
 
@@ -128,6 +129,37 @@ describe("a clean rotation", () => {
     world.requestRotation();
     await world.runDueSteps();
     expect(world.current).toMatchObject({ issuedAt: asked + 5 * SECOND, previousKeyExpiresAt: asked + DAY });
+  });
+
+  test("tells what it does, by fingerprints", async () => {
+    const from = world.current.agentKey.fingerprint;
+    const logged = world.logged.length;
+    world.requestRotation();
+    await world.runDueSteps();
+    const { fingerprint } = world.current.agentKey;
+    expect(world.logged.slice(logged)).toEqual([
+      { level: "info", message: "minted and stored", fields: { mint: 1, fingerprint } },
+      { level: "info", message: "promoted", fields: { fingerprint, from } },
+      { level: "info", message: "already promoted", fields: {} },
+    ]);
+  });
+
+  test.each([
+    ["sends back the rotation token that the event has", { rotationToken: "rotation-token".padEnd(36, "-") }],
+    ["sends no rotation token where the event has none", {}],
+  ])("%s", async (_, event) => {
+    const token = world.requestRotation();
+    const deps = world.invocation();
+    const put = jest.spyOn(deps.secrets, "putVersion");
+    await runStep(deps, { step: "createSecret", secretArn: world.secretArn, token, ...event });
+    const [version] = put.mock.calls[0] ?? [];
+    expect(version).toStrictEqual({
+      secretId: world.secretArn,
+      versionId: token,
+      stage: "AWSPENDING",
+      value: expect.any(String),
+      ...event,
+    });
   });
 
   test("leaves its history", async () => {
@@ -358,6 +390,9 @@ describe("before anything is changed, createSecret stops by name:", () => {
     expect(stop.state).toBe("out-of-time");
     expect(refreshes()).toBe(0);
     expect(world.dynamoDb.calls).toEqual([]);
+
+    await world.step("createSecret", token, world.invocation(45 * SECOND));
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
   });
 
   test("grace-running, until the old key's promised end; the empty version is let go", async () => {
@@ -752,6 +787,20 @@ describe("a new key that is not live yet", () => {
     await world.step("createSecret", next);
     expect(world.versionWith("AWSCURRENT")).toBe(next);
     expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("is as old as its mint, however long it took to store", async () => {
+    await ready({ graceHours: 0 });
+    const token = world.requestRotation();
+    world.aws.meanwhile("PutSecretValue", async () => {
+      world.clock.advanceBy(DAY);
+      world.clickRotate();
+    });
+    // By the time that it is tested it is too old to be merely not live yet.
+    const asked = world.clock.now();
+    const invocation = world.invocation(2 * DAY);
+    expect((await stopOf(world.step("createSecret", token, invocation))).state).toBe("pending-key-dead");
+    expect(world.clock.now() - asked).toBe(DAY);
   });
 
   test("stays stored where the time is up, and the next attempt goes on", async () => {
