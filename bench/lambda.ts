@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import Table from "cli-table3";
@@ -60,7 +60,8 @@ function main({ runs }: { runs: number }): void {
   try {
     const bundleOf = (app: App) => path.join(folder, app, "index.js");
     for (const app of APPS) {
-      bundleFunction(ENTRY_POINTS[app], bundleOf(app));
+      mkdirSync(path.dirname(bundleOf(app)));
+      writeFileSync(bundleOf(app), bundleFunction(ENTRY_POINTS[app]));
       start(bundleOf(app));
     }
     const starts: Record<App, Start[]> = { rotation: [], bare: [] };

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { unzipSync } from "fflate";
 import { bundleFunctions } from "../bundle-functions";
+import type { FunctionBundles } from "../constructs";
 import { REPORT_FD, type Usage } from "./synth/run";
 
 /**
@@ -56,10 +58,12 @@ async function main({ sizes, runs }: { sizes: number[]; runs: number }): Promise
   const root = path.join(__dirname, "..");
   const folder = mkdtempSync(path.join(tmpdir(), "bench-synth-"));
   try {
-    const bundles = path.join(folder, "functions");
-    bundleFunctions(bundles);
-    const synth = (app: App, size: number) =>
-      measure(app, size, { root, bundles, outdir: path.join(folder, app) });
+    const zips = bundleFunctions(folder);
+    const folders = { rotation: unpack(zips.rotation), provisioning: unpack(zips.provisioning) };
+    const synth = (app: App, size: number) => {
+      const bundles = app === "idiom" ? folders : zips;
+      return measure(app, size, { root, bundles, outdir: path.join(folder, app) });
+    };
 
     for (const app of APPS) {
       progress(`warming up: ${NAMES[app]}`);
@@ -93,14 +97,24 @@ async function main({ sizes, runs }: { sizes: number[]; runs: number }): Promise
   }
 }
 
+/** @returns the folder that holds what is in a function's zip. */
+function unpack(zip: string): string {
+  const folder = zip.slice(0, -path.extname(zip).length);
+  mkdirSync(folder);
+  for (const [file, content] of Object.entries(unzipSync(readFileSync(zip))))
+    writeFileSync(path.join(folder, file), content);
+  return folder;
+}
+
 /** Runs an app in a process of its own. Rejects with what it wrote where it fails. */
 async function measure(
   app: App,
   size: number,
-  { root, bundles, outdir }: { root: string; bundles: string; outdir: string },
+  { root, bundles, outdir }: { root: string; bundles: FunctionBundles; outdir: string },
 ): Promise<Sample> {
   const started = performance.now();
-  const child = spawn(process.execPath, [...NODE_ARGUMENTS[app](), String(size), bundles], {
+  const args = [...NODE_ARGUMENTS[app](), String(size), bundles.rotation, bundles.provisioning];
+  const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, CDKTF_OUTDIR: outdir },
     stdio: ["ignore", "ignore", "pipe", "pipe"],

@@ -18,7 +18,7 @@ import { RemovalGuard } from "./removal-guard";
 /** Long enough for every retry that a function allows itself, and far from Lambda's limit, so that attempts don't pile up. */
 const FUNCTION_TIMEOUT_SECONDS = 180;
 
-/** Folders with the function bundles: each holds `index.js`, which exports `handler`. */
+/** Zips with the code of the functions: each holds `index.js`, which exports `handler`. */
 export interface FunctionBundles {
   readonly rotation: string;
   readonly provisioning: string;
@@ -135,5 +135,8 @@ export class AgentKeys extends Construct {
 
 function shippedBundles(): FunctionBundles {
   const functions = path.join(__dirname, "..", "functions");
-  return { rotation: path.join(functions, "rotation"), provisioning: path.join(functions, "provisioning") };
+  return {
+    rotation: path.join(functions, "rotation.zip"),
+    provisioning: path.join(functions, "provisioning.zip"),
+  };
 }

@@ -4,7 +4,7 @@ import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
-import { AssetType, TerraformAsset, Token } from "cdktf";
+import { AssetType, Fn, TerraformAsset, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { ResolvedSettings } from "./environment";
 import { type AwsLocation, functionArn, logGroupArn } from "./names";
@@ -16,7 +16,7 @@ export interface NodeFunctionProps {
   /** Name of the function and of its role. Never generated: Terraform's calls are tied to it. */
   readonly functionName: string;
   readonly description: string;
-  /** Folder that holds `index.js`, which exports `handler`. */
+  /** Zip that holds `index.js`, which exports `handler`. */
   readonly bundle: string;
   readonly timeoutSeconds: number;
   /** Everything that the function may do, beside writing its own log. */
@@ -71,7 +71,7 @@ export class NodeFunction extends Construct {
     });
     const code = new TerraformAsset(this, "code", {
       path: existingBundle(props.bundle),
-      type: AssetType.ARCHIVE,
+      type: AssetType.FILE,
     });
     this.resource = new LambdaFunction(this, "function", {
       functionName,
@@ -81,8 +81,8 @@ export class NodeFunction extends Construct {
       architectures: [settings.functions.architecture],
       handler: "index.handler",
       filename: code.path,
-      // Of the bundle, not of the archive: an archive holds times, so that its own hash differs with every synth.
-      sourceCodeHash: code.assetHash,
+      // What Lambda calls CodeSha256.
+      sourceCodeHash: Fn.filebase64sha256(code.path),
       timeout: props.timeoutSeconds,
       memorySize: MEMORY_MB,
       environment: {
@@ -138,9 +138,9 @@ function useNetwork(sourceFunctionArn: string): PolicyStatement[] {
 
 function existingBundle(bundle: string): string {
   if (Token.isUnresolved(bundle) || !path.isAbsolute(bundle)) return bundle;
-  if (fs.existsSync(path.join(bundle, "index.js"))) return bundle;
+  if (fs.statSync(bundle, { throwIfNoEntry: false })?.isFile()) return bundle;
   throw new Error(
-    `There is no function bundle at ${bundle}: build the package (npm run build), or name in \`bundles\` the folders ` +
-      "that `bundleFunctions` wrote.",
+    `There is no function bundle at ${bundle}: build the package (npm run build), or name in \`bundles\` the zips that ` +
+      "`bundleFunctions` wrote.",
   );
 }

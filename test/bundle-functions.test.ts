@@ -1,24 +1,41 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { unzipSync } from "fflate";
 import { bundleFunctions } from "../bundle-functions";
 
 const folder = mkdtempSync(path.join(tmpdir(), "valmi-agent-keys-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("each function becomes one file with a handler, the same wherever it is made", () => {
-  const here = bundleFunctions(path.join(folder, "here"));
-  const there = bundleFunctions(path.join(folder, "some", "where", "else"));
-  expect(here).toEqual({
-    rotation: path.join(folder, "here", "rotation"),
-    provisioning: path.join(folder, "here", "provisioning"),
+/** Bundles in a process of its own, which a time zone is given to. */
+function bundleElsewhere(outdir: string, timeZone: string): void {
+  const args = [
+    "--import",
+    require.resolve("tsx"),
+    path.join(__dirname, "..", "bundle-functions.ts"),
+    outdir,
+  ];
+  execFileSync(process.execPath, args, { cwd: folder, env: { ...process.env, TZ: timeZone } });
+}
+
+test("each function becomes a zip of one file with a handler, the same wherever and whenever it is made", () => {
+  const bundles = bundleFunctions(path.join(folder, "here"));
+  expect(bundles).toEqual({
+    rotation: path.join(folder, "here", "rotation.zip"),
+    provisioning: path.join(folder, "here", "provisioning.zip"),
   });
+  const elsewhere = path.join(folder, "some", "where", "else");
+  bundleElsewhere(elsewhere, "Pacific/Kiritimati");
   for (const name of ["rotation", "provisioning"] as const) {
-    expect(readdirSync(here[name])).toEqual(["index.js"]);
-    const file = path.join(here[name], "index.js");
-    expect(readFileSync(file)).toEqual(readFileSync(path.join(there[name], "index.js")));
+    const zip = readFileSync(bundles[name]);
+    expect(zip.equals(readFileSync(path.join(elsewhere, `${name}.zip`)))).toBe(true);
+
+    const { "index.js": code, ...others } = unzipSync(zip);
+    expect(others).toEqual({});
     // In a Node.js of its own, as Lambda loads it.
+    const file = path.join(folder, `${name}.js`);
+    writeFileSync(file, code ?? "");
     const loaded = execFileSync(process.execPath, ["-p", `typeof require(${JSON.stringify(file)}).handler`]);
     expect(String(loaded).trim()).toBe("function");
   }

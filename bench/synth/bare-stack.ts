@@ -1,4 +1,3 @@
-import * as path from "node:path";
 import type { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import type { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import type { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
@@ -12,8 +11,9 @@ import type { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission
 import type { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import type { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsmanager-secret-rotation";
-import { AssetType, TerraformAsset, TerraformOutput, TerraformStack } from "cdktf";
+import { type AssetType, TerraformAsset, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
+import type { FunctionBundles } from "../../constructs";
 
 /** The provider's classes, however an app has imported them. */
 export interface Aws {
@@ -32,6 +32,12 @@ export interface Aws {
   SecretsmanagerSecretRotation: typeof SecretsmanagerSecretRotation;
 }
 
+/** The code of the functions: zips, or folders that CDKTF makes zips of. */
+export interface FunctionCode {
+  readonly paths: FunctionBundles;
+  readonly type: AssetType.FILE | AssetType.ARCHIVE;
+}
+
 const REGION = "eu-central-1";
 const CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
 const TAGS = { team: "agents" };
@@ -41,7 +47,7 @@ const TAGS = { team: "agents" };
  * makes the resources, with the attributes, that our constructs make for the same fleet; synth.ts compares them.
  */
 export class BareStack extends TerraformStack {
-  constructor(scope: Construct, id: string, aws: Aws, size: number, bundles: string) {
+  constructor(scope: Construct, id: string, aws: Aws, size: number, functionCode: FunctionCode) {
     super(scope, id);
     new aws.AwsProvider(this, "aws", { region: REGION });
     this.addOverride("terraform.required_providers.aws.version", ">= 5.100.0, < 7.0.0");
@@ -68,7 +74,7 @@ export class BareStack extends TerraformStack {
       lifecycle: { preventDestroy: false },
     });
 
-    const addFunction = (name: string, statements: object[]) => {
+    const addFunction = (name: keyof FunctionBundles, statements: object[]) => {
       const functionName = `valmi-bench-agent-key-${name}`;
       const logGroup = new aws.CloudwatchLogGroup(this, `${name}-log-group`, {
         name: `/aws/lambda/${functionName}`,
@@ -101,8 +107,8 @@ export class BareStack extends TerraformStack {
         ),
       });
       const code = new TerraformAsset(this, `${name}-code`, {
-        path: path.join(bundles, name),
-        type: AssetType.ARCHIVE,
+        path: functionCode.paths[name],
+        type: functionCode.type,
       });
       return new aws.LambdaFunction(this, `${name}-function`, {
         functionName,

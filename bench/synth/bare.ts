@@ -12,7 +12,7 @@ import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsmanager-secret-rotation";
-import { App } from "cdktf";
+import { App, AssetType } from "cdktf";
 import { BareStack } from "./bare-stack";
 import { readArguments, reportUsage } from "./run";
 
@@ -37,7 +37,7 @@ new BareStack(
     SecretsmanagerSecretRotation,
   },
   size,
-  bundles,
+  { paths: bundles, type: AssetType.FILE },
 );
 app.synth();
 reportUsage();

@@ -1,7 +1,7 @@
 // Does what main.ts does, for a fleet of a given size and with bundles that are there already.
-import { join } from "node:path";
 import { App } from "cdktf";
 import { AgentKeysStack, checkEnvironments, environmentsToDeploy, refuseErrors } from "../../constructs";
+import { withoutTokenTraces } from "../../constructs/token-traces";
 import { environmentOf } from "./fleet";
 import { readArguments, reportUsage } from "./run";
 
@@ -9,13 +9,9 @@ const { size, bundles } = readArguments();
 const toDeploy = environmentsToDeploy([environmentOf(size)], process.env);
 refuseErrors(checkEnvironments(toDeploy));
 
-process.setSourceMapsEnabled(false);
-const app = new App();
-for (const environment of toDeploy) {
-  new AgentKeysStack(app, environment.name, {
-    environment,
-    bundles: { rotation: join(bundles, "rotation"), provisioning: join(bundles, "provisioning") },
-  });
-}
-app.synth();
+withoutTokenTraces(() => {
+  const app = new App();
+  for (const environment of toDeploy) new AgentKeysStack(app, environment.name, { environment, bundles });
+  app.synth();
+});
 reportUsage();

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import type { FunctionBundles } from "../../constructs";
 
 /** File descriptor on which an app of the benchmark reports to the process that started it. */
 export const REPORT_FD = 3;
@@ -10,10 +11,10 @@ export interface Usage {
   readonly peakMemory: number;
 }
 
-/** What the benchmark asks of an app: how many agent instances, and the folder that holds the function bundles. */
-export function readArguments(): { size: number; bundles: string } {
-  const [size = "", bundles = ""] = process.argv.slice(2);
-  return { size: Number(size), bundles };
+/** What the benchmark asks of an app: how many agent instances, and the code of which functions. */
+export function readArguments(): { size: number; bundles: FunctionBundles } {
+  const [size = "", rotation = "", provisioning = ""] = process.argv.slice(2);
+  return { size: Number(size), bundles: { rotation, provisioning } };
 }
 
 export function reportUsage(): void {

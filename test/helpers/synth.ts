@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
@@ -11,14 +11,20 @@ import {
   type PolicyStatement,
 } from "../../constructs";
 
-/** Bundles that do nothing, so that constructs are tested without the functions. */
-export const bundles: FunctionBundles = {
-  rotation: path.join(__dirname, "bundles", "rotation"),
-  provisioning: path.join(__dirname, "bundles", "provisioning"),
-};
-
 const outdir = mkdtempSync(path.join(tmpdir(), "valmi-agent-keys-test-"));
 afterAll(() => rmSync(outdir, { recursive: true, force: true }));
+
+/** Stand-ins for the zips, which nobody opens here, so that constructs are tested without the functions. */
+export const bundles: FunctionBundles = {
+  rotation: bundle("rotation"),
+  provisioning: bundle("provisioning"),
+};
+
+function bundle(name: string): string {
+  const file = path.join(outdir, `${name}.zip`);
+  writeFileSync(file, name);
+  return file;
+}
 
 export const app = () => Testing.app({ outdir });
 

@@ -1,6 +1,7 @@
-// The same app in the manner of `cdktf init`: the provider imported by its barrel, run by ts-node, which checks types.
+// The same app in the manner of `cdktf init`: the provider imported by its barrel, run by ts-node, which checks types,
+// and the functions as folders that CDKTF makes zips of.
 import * as aws from "@cdktf/provider-aws";
-import { App } from "cdktf";
+import { App, AssetType } from "cdktf";
 import { BareStack } from "../bare-stack";
 import { readArguments, reportUsage } from "../run";
 
@@ -25,7 +26,7 @@ new BareStack(
     SecretsmanagerSecretRotation: aws.secretsmanagerSecretRotation.SecretsmanagerSecretRotation,
   },
   size,
-  bundles,
+  { paths: bundles, type: AssetType.ARCHIVE },
 );
 app.synth();
 reportUsage();
