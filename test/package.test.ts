@@ -133,3 +133,41 @@ test("has its command", async () => {
   expect(stdout).toContain("Usage: valmi-agent-keys");
   expect(stdout).toContain("adopt [options]");
 }, 30_000);
+
+test("gives an agent its key without any infrastructure", async () => {
+  const main = path.join(app, "agent.js");
+  writeFileSync(
+    main,
+    `const { agentKeys } = require("valmi-agent-keys/agent");
+const loaded = Object.keys(require.cache).filter((file) => /cdktf|constructs/.test(file));
+console.log(typeof agentKeys, loaded.length);
+`,
+  );
+  const { stdout } = await run(process.execPath, [main], { cwd: app });
+  expect(stdout).toBe("function 0\n");
+}, 30_000);
+
+test.each([
+  ["commonjs", "node10"],
+  ["node16", "node16"],
+])(
+  "has types for an agent compiled for %s, %s",
+  async (module, moduleResolution) => {
+    const main = path.join(app, "agent.ts");
+    writeFileSync(
+      main,
+      `import { agentKeys } from "valmi-agent-keys/agent";
+
+const key: Promise<string> = agentKeys({ secretId: "x" }).call(async (key) => key.reveal());
+// @ts-expect-error a key is no text
+const text: string = agentKeys({ secretId: "x" }).current();
+`,
+    );
+    const compiler = path.join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "ES2022", "--types", "node"];
+    const typeRoots = ["--typeRoots", path.join(ROOT, "node_modules", "@types")];
+    const resolution = ["--module", module, "--moduleResolution", moduleResolution];
+    await run(process.execPath, [compiler, ...options, ...typeRoots, ...resolution, main], { cwd: app });
+  },
+  60_000,
+);

@@ -20,7 +20,7 @@ const isInfrastructure = (module: string) => /^(cdktf|constructs|@cdktf\/)/.test
 
 test("only constructs and main.ts build infrastructure", () => {
   const others = [
-    ...["lambda", "local", "cli"].flatMap(sources),
+    ...["consumer", "lambda", "local", "cli"].flatMap(sources),
     ...atTop.filter((file) => file !== "main.ts"),
   ];
   expect(others.length).toBeGreaterThan(10);
