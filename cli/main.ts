@@ -1,14 +1,18 @@
 #!/usr/bin/env node
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { adoptAgentKey } from "./adopt";
+import { execWithKey } from "./exec";
 import { setOperatorKey } from "./operator-key";
 import { readStandardInput } from "./standard-input";
 
-/** The operator's commands. Keys come in by standard input only, and never go out: fingerprints do. */
-const program = new Command("valmi-agent-keys").description(
-  "Operate the agent keys of Valmi agent instances on AWS",
-);
+/**
+ * The operator's commands, and the runner. Keys come in by standard input only, and never go out: fingerprints do. `exec`
+ * alone gives a key out, to the command that it runs.
+ */
+const program = new Command("valmi-agent-keys")
+  .description("Operate the agent keys of Valmi agent instances on AWS")
+  .enablePositionalOptions();
 const region = new Option("--region <region>", "AWS region (default: the AWS configuration's)");
 const auth = new Option("--auth <dialect>", "how the operator's API key is sent to the Control Plane")
   .choices(["api-key", "bearer"])
@@ -55,6 +59,56 @@ program
     });
     console.log(`stored key ${done.fingerprint} of agent instance ${done.agentInstanceId}; now deploy again`);
   });
+
+program
+  .command("exec")
+  .description("run a command with the agent key in its environment, and again whenever there is a new key")
+  .usage("--secret <name> [options] -- COMMAND...")
+  .requiredOption("--secret <name>", "name or ARN of the agent key's secret")
+  .option(
+    "--env <name>",
+    "a further variable for the key, beside VALMI_AGENT_KEY and VALUE_AGENT_SECRET; repeatable",
+    (name: string, names: string[]) => [...names, name],
+    [],
+  )
+  .option("--watch <seconds>", "about how often to look for a new key, 5 or more", atLeast(5), 300)
+  .option("--stop <seconds>", "from SIGTERM to SIGKILL", atLeast(0), 10)
+  .option(
+    "--overlap <seconds>",
+    "end the old process only when the new one has run for this long",
+    atLeast(0),
+  )
+  .option(
+    "--hook <command>",
+    "run this by a shell, with the new key in its environment, instead of restarting",
+  )
+  .option("--grace <hours>", "how long the Control Plane accepts a replaced key; only told", atLeast(0), 24)
+  .addOption(region)
+  .argument("<command...>", "the program and its arguments; no shell is between")
+  .passThroughOptions()
+  .action(async (command: string[], options) => {
+    const client = secretsManager(options);
+    process.exitCode = await execWithKey(client, {
+      secretName: options.secret,
+      variables: options.env,
+      command,
+      watchSeconds: options.watch,
+      stopSeconds: options.stop,
+      gracePeriodHours: options.grace,
+      overlapSeconds: options.overlap,
+      hook: options.hook,
+    });
+    client.destroy();
+  });
+
+/** Reads a number of an option. */
+function atLeast(least: number) {
+  return (text: string): number => {
+    const amount = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(amount >= least)) throw new InvalidArgumentError(`It must be a number, ${least} or more.`);
+    return amount;
+  };
+}
 
 function secretsManager(options: { region?: string }): SecretsManagerClient {
   return new SecretsManagerClient(options.region === undefined ? {} : { region: options.region });

@@ -1,0 +1,318 @@
+import { EventEmitter } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { type RunOptions, runWithKey } from "../../cli/runner";
+import { AgentKeyUnreadableError } from "../../consumer/secret-reader";
+import { AgentKey } from "../../lambda/domain/credential";
+import { FrozenClock, HOUR, MINUTE } from "../../local/clock";
+import { isRunning, signalProcess } from "../../local/processes";
+import { removeFolders, temporaryFolder, writeProgram } from "../local/programs";
+
+/** Tells a file of its starts and signals, and does with each signal as it was told. */
+const COMMAND = `#!${process.execPath}
+const { appendFileSync } = require("node:fs");
+const [, , log, onTerm = "exit 0", onStart = "stay"] = process.argv;
+const tell = (line) => appendFileSync(log, line + " " + process.pid + "\\n");
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"]) {
+  process.on(signal, () => {
+    tell(signal);
+    if (signal !== "SIGTERM" && signal !== "SIGINT") return;
+    if (onTerm.startsWith("exit")) process.exit(Number(onTerm.slice(5)));
+  });
+}
+setInterval(() => {}, 1000);
+tell("start " + process.env.VALMI_AGENT_KEY + " " + process.env.VALUE_AGENT_SECRET);
+if (onStart.startsWith("exit") && process.env.VALMI_AGENT_KEY === onStart.split(" ")[2]) process.exit(Number(onStart.split(" ")[1]));
+`;
+
+/** A runner whose looks come when the test says so. */
+class Stage {
+  readonly folder = temporaryFolder();
+  readonly log = path.join(this.folder, "log");
+  readonly program = writeProgram(path.join(this.folder, "command.js"), COMMAND);
+  readonly clock = new FrozenClock();
+  readonly signals = new EventEmitter();
+  readonly told: string[] = [];
+  readonly waits: { ms: number; go: () => void }[] = [];
+  key = "agent_key_0";
+  isReadable = true;
+  isTerminal = false;
+  private seenAt = this.clock.now();
+
+  run(args: readonly string[] = [], options: Partial<RunOptions> = {}): Promise<number> {
+    const refresh = async () => {
+      if (!this.isReadable) throw new AgentKeyUnreadableError("secret 'x', AWSCURRENT: ECONNREFUSED");
+      this.seenAt = this.clock.now();
+      return new AgentKey(this.key);
+    };
+    const status = () => ({ fingerprint: "", seenAt: this.seenAt, worksUntil: this.seenAt + 24 * HOUR });
+    return runWithKey(
+      {
+        command: [this.program, this.log, ...args],
+        environment: process.env,
+        variables: ["VALMI_AGENT_KEY", "VALUE_AGENT_SECRET"],
+        watchMs: 5 * MINUTE,
+        stopMs: 10_000,
+        onNewKey: { kind: "restart" },
+        ...options,
+      },
+      {
+        keys: { refresh, status },
+        clock: this.clock,
+        random: () => 0.5,
+        tell: (line) => this.told.push(line),
+        signals: this.signals,
+        isTerminal: this.isTerminal,
+        wait: (ms, signal) =>
+          new Promise((resolve, reject) => {
+            signal.addEventListener("abort", () => reject(signal.reason));
+            this.waits.push({ ms, go: resolve });
+          }),
+      },
+    );
+  }
+
+  lines = () => (existsSync(this.log) ? readFileSync(this.log, "utf8").split("\n").slice(0, -1) : []);
+
+  /** Pids in the order of their starts. */
+  pids = () =>
+    this.lines()
+      .filter((line) => line.startsWith("start"))
+      .map((line) => Number(line.split(" ").at(-1)));
+
+  async until(isSo: () => boolean): Promise<void> {
+    for (let turn = 0; !isSo(); turn++) {
+      if (turn === 2_000)
+        throw new Error(`it never was so: ${isSo}\n${[...this.lines(), ...this.told].join("\n")}`);
+      await pause(5);
+    }
+  }
+
+  started = (count: number) => this.until(() => this.pids().length === count);
+
+  /** Ends the wait that goes on, and gives its length. */
+  async tick(): Promise<number> {
+    await this.until(() => this.waits.length > 0);
+    const wait = this.waits.shift();
+    wait?.go();
+    return wait?.ms ?? 0;
+  }
+
+  async rotate(): Promise<void> {
+    this.key = `agent_key_${Number(this.key.slice(-1)) + 1}`;
+    await this.tick();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.signals.emit(signal);
+  }
+}
+
+const events = (stage: Stage) => stage.lines().map((line) => line.split(" ").slice(0, -1).join(" "));
+
+afterEach(removeFolders);
+
+test("gives the key under both names, and passes the exit code on", async () => {
+  const stage = new Stage();
+  expect(await stage.run(["exit 0", "exit 3 agent_key_0"])).toBe(3);
+  expect(events(stage)).toEqual(["start agent_key_0 agent_key_0"]);
+  expect(stage.told).toEqual([]);
+});
+
+test("does not start a command without a key", async () => {
+  const stage = new Stage();
+  stage.isReadable = false;
+  await expect(stage.run()).rejects.toThrow(AgentKeyUnreadableError);
+  expect(stage.lines()).toEqual([]);
+});
+
+test.each<[string, string, number]>([
+  ["is not there", "nowhere/to/be/found", 127],
+  ["can't be run", __filename, 126],
+])("a program that %s", async (_, program, code) => {
+  const stage = new Stage();
+  expect(await stage.run([], { command: [program] })).toBe(code);
+  expect(stage.told).toHaveLength(1);
+});
+
+test("passes signals on, and answers like a shell where one ends the command", async () => {
+  const stage = new Stage();
+  const run = stage.run(["ignore"]);
+  await stage.started(1);
+  for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const) {
+    stage.signal(signal);
+    await stage.until(() => events(stage).includes(signal));
+  }
+  signalProcess(stage.pids()[0] as number, "SIGKILL");
+  expect(await run).toBe(128 + 9);
+  expect(stage.signals.eventNames()).toEqual([]);
+});
+
+test("does not repeat what a terminal sends to the command by itself", async () => {
+  const stage = new Stage();
+  stage.isTerminal = true;
+  const run = stage.run(["exit 0"]);
+  await stage.started(1);
+  stage.signal("SIGINT");
+  stage.signal("SIGTERM");
+  expect(await run).toBe(0);
+  expect(events(stage)).toEqual(["start agent_key_0 agent_key_0", "SIGTERM"]);
+});
+
+test("restarts the command for a new key, and for no other reason", async () => {
+  const stage = new Stage();
+  const run = stage.run();
+  await stage.started(1);
+  expect(await stage.tick()).toBe(5 * MINUTE);
+  await stage.tick();
+  await stage.rotate();
+  await stage.started(2);
+  await stage.rotate();
+  await stage.started(3);
+  stage.signal("SIGTERM");
+  expect(await run).toBe(0);
+  expect(events(stage)).toEqual([
+    "start agent_key_0 agent_key_0",
+    "SIGTERM",
+    "start agent_key_1 agent_key_1",
+    "SIGTERM",
+    "start agent_key_2 agent_key_2",
+    "SIGTERM",
+  ]);
+  expect(stage.told).toEqual([
+    expect.stringMatching(/^new key [0-9a-f]{12}, after [0-9a-f]{12}: restarting the command$/),
+    expect.stringMatching(/^new key [0-9a-f]{12}/),
+  ]);
+});
+
+test("kills a command that does not end in time", async () => {
+  const stage = new Stage();
+  const run = stage.run(["ignore"], { stopMs: 20 });
+  await stage.started(1);
+  await stage.rotate();
+  await stage.started(2);
+  expect(isRunning(stage.pids()[0] as number)).toBe(false);
+  expect(stage.told.at(-1)).toMatch(/^process \d+ did not end within 0.02 s: killed$/);
+  signalProcess(stage.pids()[1] as number, "SIGKILL");
+  expect(await run).toBe(137);
+});
+
+test("does not start the command again that was asked to end while it was being restarted", async () => {
+  const stage = new Stage();
+  const run = stage.run(["ignore"]);
+  await stage.started(1);
+  await stage.rotate();
+  await stage.until(() => events(stage).includes("SIGTERM"));
+  stage.signal("SIGTERM");
+  await stage.until(() => events(stage).filter((event) => event === "SIGTERM").length === 2);
+  signalProcess(stage.pids()[0] as number, "SIGKILL");
+  expect(await run).toBe(137);
+  expect(stage.pids()).toHaveLength(1);
+});
+
+describe("with overlap", () => {
+  const onNewKey = { kind: "overlap", overlapMs: 7_000 } as const;
+
+  test("ends the old process when the new one has run for a while", async () => {
+    const stage = new Stage();
+    const run = stage.run([], { onNewKey });
+    await stage.started(1);
+    await stage.rotate();
+    await stage.started(2);
+    expect(events(stage)).not.toContain("SIGTERM");
+    expect(await stage.tick()).toBe(7_000);
+    await stage.until(() => events(stage).includes("SIGTERM"));
+    expect(stage.lines().at(-1)).toBe(`SIGTERM ${stage.pids()[0]}`);
+    stage.signal("SIGTERM");
+    expect(await run).toBe(0);
+    expect(stage.lines().at(-1)).toBe(`SIGTERM ${stage.pids()[1]}`);
+  });
+
+  test("keeps the old process where the new one fails, and tries again", async () => {
+    const stage = new Stage();
+    const run = stage.run(["exit 0", "exit 1 agent_key_1"], { onNewKey });
+    await stage.started(1);
+    await stage.rotate();
+    await stage.until(() => stage.told.length === 2);
+    expect(stage.told[1]).toBe(
+      "the new process ended with 1; the old one runs on, and the next look starts another",
+    );
+    expect(isRunning(stage.pids()[0] as number)).toBe(true);
+    stage.waits.shift(); // of the overlap
+    await stage.rotate();
+    await stage.started(3);
+    stage.signal("SIGTERM");
+    expect(await run).toBe(0);
+  });
+
+  test("goes on with the new process where the old one ends by itself", async () => {
+    const stage = new Stage();
+    const run = stage.run([], { onNewKey });
+    await stage.started(1);
+    await stage.rotate();
+    await stage.started(2);
+    signalProcess(stage.pids()[0] as number, "SIGTERM");
+    await stage.until(() => !isRunning(stage.pids()[0] as number));
+    expect(isRunning(stage.pids()[1] as number)).toBe(true);
+    await stage.tick();
+    stage.signal("SIGTERM");
+    expect(await run).toBe(0);
+  });
+});
+
+describe("with a hook", () => {
+  test("tells it the new key and the command's process, and leaves the command alone", async () => {
+    const stage = new Stage();
+    const hook = `echo "hook $VALMI_AGENT_KEY $VALMI_COMMAND_PID" >> ${stage.log}`;
+    const run = stage.run([], { onNewKey: { kind: "hook", hook } });
+    await stage.started(1);
+    await stage.rotate();
+    await stage.until(() => stage.lines().length === 2);
+    expect(stage.lines()[1]).toBe(`hook agent_key_1 ${stage.pids()[0]}`);
+    await stage.tick();
+    stage.signal("SIGTERM");
+    await run;
+    expect(stage.lines()).toHaveLength(3);
+  });
+
+  test("runs it again where it fails", async () => {
+    const stage = new Stage();
+    const hook = `echo hook >> ${stage.log}; [ $(grep -c hook ${stage.log}) = 2 ]`;
+    const run = stage.run([], { onNewKey: { kind: "hook", hook } });
+    await stage.started(1);
+    await stage.rotate();
+    await stage.tick();
+    await stage.tick();
+    await stage.until(() => stage.waits.length > 0);
+    expect(stage.lines().filter((line) => line === "hook")).toHaveLength(2);
+    expect(stage.told).toContain("the hook ended with 1; it is run again at the next look");
+    stage.signal("SIGTERM");
+    await run;
+  });
+});
+
+test("lets the command run while the secret can't be read, and says for how long its key works", async () => {
+  const stage = new Stage();
+  const run = stage.run();
+  await stage.started(1);
+  stage.isReadable = false;
+  for (const minutes of [5, 5, 60, 23 * 60]) {
+    stage.clock.advanceBy(minutes * MINUTE);
+    await stage.tick();
+    await stage.until(() => stage.waits.length > 0);
+  }
+  stage.isReadable = true;
+  await stage.tick();
+  await stage.until(() => stage.waits.length > 0);
+  const reason = "secret 'x', AWSCURRENT: ECONNREFUSED; the command runs on with key b3fe44b8dc54, ";
+  expect(stage.told.map((line) => line.replace(/key [0-9a-f]{12}/, "key b3fe44b8dc54"))).toEqual([
+    `${reason}which works until 2026-01-02T00:00:00.000Z at the least (23 h 55 min from now)`,
+    `${reason}which works until 2026-01-02T00:00:00.000Z at the least (22 h 50 min from now)`,
+    `${reason}which is sure to have worked until 2026-01-02T00:00:00.000Z only`,
+    "the secret can be read again",
+  ]);
+  stage.signal("SIGTERM");
+  expect(await run).toBe(0);
+  expect(stage.pids()).toHaveLength(1);
+});
