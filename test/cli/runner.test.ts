@@ -6,7 +6,7 @@ import { type RunOptions, runWithKey } from "../../cli/runner";
 import { AgentKeyUnreadableError } from "../../consumer/secret-reader";
 import { AgentKey } from "../../lambda/domain/credential";
 import { FrozenClock, HOUR, MINUTE } from "../../local/clock";
-import { isRunning, signalProcess } from "../../local/processes";
+import { descendantsOf, isRunning, signalProcess } from "../../local/processes";
 import { removeFolders, temporaryFolder, writeProgram } from "../local/programs";
 
 /** Tells a file of its starts and signals, and does with each signal as it was told. */
@@ -208,7 +208,9 @@ test("does not start the command again that was asked to end while it was being 
   await stage.until(() => events(stage).filter((event) => event === "SIGTERM").length === 2);
   signalProcess(stage.pids()[0] as number, "SIGKILL");
   expect(await run).toBe(137);
-  expect(stage.pids()).toHaveLength(1);
+  await pause(5);
+  const left = descendantsOf(process.pid).filter(({ command }) => command.includes(stage.program));
+  expect(left).toEqual([]);
 });
 
 describe("with overlap", () => {

@@ -13,6 +13,8 @@ class Stage {
   readonly accepted = new Set<string>();
   readonly attempts: string[] = [];
   isReadable = true;
+  /** Reads of AWSPREVIOUS still show the version before. */
+  previousLags = false;
   /** Holds reads up until it is called. */
   release: (() => void) | undefined;
   private readonly records: AgentKeyRecord[] = [];
@@ -27,7 +29,7 @@ class Stage {
         sleep: async (milliseconds) => this.clock.advanceBy(milliseconds),
         read: async (label) => {
           this.reads.push(`${label === "AWSCURRENT" ? "current" : "previous"} ${this.seconds()}`);
-          const found = this.records.at(label === "AWSCURRENT" ? -1 : -2);
+          const found = this.records.at(label === "AWSCURRENT" ? -1 : this.previousLags ? -3 : -2);
           if (this.release === undefined && !this.isReadable)
             throw new AgentKeyUnreadableError("out of reach");
           if (this.release) {
@@ -231,6 +233,19 @@ describe("a call whose key is refused", () => {
     stage.attempts.length = 0;
     expect(await stage.call()).toBe(401);
     expect(stage.attempts).toEqual(["agent_key_1"]);
+  });
+
+  test("reads the previous key again that a lagging read showed", async () => {
+    const stage = new Stage();
+    stage.rotate(0);
+    stage.rotate();
+    stage.previousLags = true;
+    await stage.call();
+    stage.previousLags = false;
+    stage.revoke(0);
+    stage.revoke(2);
+    expect(await stage.call()).toBe(200);
+    expect(stage.attempts.at(-1)).toBe("agent_key_1");
   });
 
   test("has the previous key at hand while Secrets Manager is out of reach", async () => {
