@@ -1,0 +1,75 @@
+"""Valmi's Python SDK (`value-python`) with a key that changes.
+
+The SDK takes the key once, where it is initialised, so it has to be initialised again when there is a new one. The other
+way is to start the process again: `valmi-agent-keys exec --secret NAME -- python agent.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import AgentKey, AgentKeys
+
+RETRY_SECONDS = 60.0
+"""The Control Plane is asked no more often than this to initialise a client in the place of one that there is."""
+
+
+class ValueClients:
+    """Gives a client of the SDK that was initialised with the key to use now.
+
+    >>> clients = ValueClients(AgentKeys("valmi/production/support/agent-key"))
+    >>> with clients.current().action_context(user_id="u1", anonymous_id="a1") as context:
+    ...     context.send(action_name="answered")
+
+    Ask for `current()` where an action begins, and keep no client. OpenTelemetry lets a process set its tracer provider
+    once, so later clients send by the provider of the first, and their initialisation logs that it was not replaced.
+    """
+
+    def __init__(
+        self,
+        keys: AgentKeys,
+        initialize: Callable[..., Any] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        **options: Any,
+    ) -> None:
+        """
+        :param initialize: called as `initialize(agent_secret=…, **options)` (default: the SDK's `initialize_sync`)
+        :param options: such as `service_name`
+        """
+        if initialize is None:
+            from value import initialize_sync  # type: ignore[import-untyped]
+
+            initialize = initialize_sync
+        self._keys = keys
+        self._initialize = initialize
+        self._options = options
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._key: AgentKey | None = None
+        self._retry_at = 0.0
+
+    def current(self) -> Any:
+        """The client to use now. While the Control Plane can't initialise another, the one that there is.
+
+        :raises AgentKeyUnreadableError: only where no key could be read yet
+        :raises Exception: what the SDK raises, only where there is no client yet
+        """
+        with self._lock:
+            if self._client is None:
+                self._start()
+            elif self._keys.current() != self._key and self._clock() >= self._retry_at:
+                try:
+                    self._start()
+                except Exception:
+                    self._retry_at = self._clock() + RETRY_SECONDS
+            return self._client
+
+    def _start(self) -> None:
+        self._client, self._key = self._keys.call(
+            lambda key: (self._initialize(agent_secret=key.reveal(), **self._options), key)
+        )
