@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import urllib.request
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import boto3
 import httpx
@@ -20,8 +22,8 @@ NOW = datetime.now(timezone.utc)
 class Instance:
     """An agent instance at the Control Plane, and its secret."""
 
-    def __init__(self, name):
-        self.secret_id = f"valmi/test/{name}/agent-key"
+    def __init__(self, name, secret_id=None):
+        self.secret_id = secret_id or f"valmi/test/{name}/agent-key"
         self.client = boto3.client("secretsmanager")
         answer = self._post("/agent_instance/create", {"name": name, "agent_type_id": "at_support"})
         self.id = answer["id"]
@@ -128,3 +130,13 @@ def test_the_old_client_serves_while_no_other_can_be_initialised():
     assert len(made) == 2
     instance.sleep(60)
     assert clients.current() is not first
+
+
+def test_the_example_of_the_documentation():
+    page = (Path(__file__).parents[3] / "docs/consumers.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    secret_id = "valmi/production/support/agent-key"
+    instance = Instance("example", secret_id)
+    names = {}
+    exec(example, names)
+    assert names["clients"].current().agent_id == instance.id
