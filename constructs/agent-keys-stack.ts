@@ -4,11 +4,7 @@ import type { Construct } from "constructs";
 import { AgentKeys, type FunctionBundles } from "./agent-keys";
 import { checkEnvironments, refuseErrors } from "./checks";
 import type { Environment, S3BackendSettings } from "./environment";
-
-/**
- * The bindings describe AWS provider 6.x and ask for it. Only what 5.100 has as well is used, so that both serve.
- */
-const AWS_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0";
+import { AWS_PROVIDER_VERSIONS } from "./provider-versions";
 
 export interface AgentKeysStackProps {
   readonly environment: Environment;

@@ -3,13 +3,11 @@ import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from "node:f
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { AWS_PROVIDER_VERSIONS } from "../../constructs/provider-versions";
 import { PrerequisiteError } from "./prerequisite-error";
 import { type Terraform, terraformPlatform } from "./terraform";
 
 const run = promisify(execFile);
-
-/** The versions that the stacks allow; `main.ts` writes the same into what it synthesises. */
-export const AWS_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0";
 
 /** The variable by which a user names a filesystem mirror. */
 export const MIRROR_VARIABLE = "VALMI_TERRAFORM_MIRROR";
