@@ -161,7 +161,7 @@ export interface VpcSettings {
 
 export interface FunctionSettings {
   /**
-   * Lambda runtime, Node.js 20 or later.
+   * Lambda runtime, Node.js 20 or later. The AWS provider has to know it too: 5.100 ends with `nodejs22.x`.
    * @default "nodejs22.x"
    */
   readonly runtime?: string;

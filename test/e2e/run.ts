@@ -10,11 +10,13 @@ Object.assign(process.env, QUIET_SDK);
 
 const LOCAL_FOLDER = resolve(__dirname, "../../.local");
 
-/** A local run of the environment `dev`; the caller closes it. */
-export async function startDev(): Promise<LocalRun> {
-  const environment = environments.find(({ name }) => name === "dev");
-  if (environment === undefined) throw new Error("environments.ts has no environment dev");
-  const toolchain = await prepareToolchain({ cacheFolder: LOCAL_FOLDER });
+export const findToolchain = () => prepareToolchain({ cacheFolder: LOCAL_FOLDER });
+
+/** A local run of a shipped environment; the caller closes it. */
+export async function startRun(name: string): Promise<LocalRun> {
+  const environment = environments.find((candidate) => candidate.name === name);
+  if (environment === undefined) throw new Error(`environments.ts has no environment ${name}`);
+  const toolchain = await findToolchain();
   return startLocalRun({ environment, toolchain, runsFolder: resolve(LOCAL_FOLDER, "runs") });
 }
 
