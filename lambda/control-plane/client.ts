@@ -117,11 +117,17 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     call({ method: "GET", path, headers: operator(), safeToRepeat: true }, accept);
 
   async function* pages(path: string, field: string): AsyncGenerator<unknown> {
+    let last = "";
     for (let seen = 0; ; ) {
       const { body } = await get(`${path}?skip=${seen}&limit=${PAGE_SIZE}`);
       const answer = (body ?? {}) as Record<string, unknown>;
       const page = answer[field];
       if (!Array.isArray(page)) throw unreadable(`GET ${path}`, field);
+      const text = JSON.stringify(page);
+      // Whoever is given the same page for ever neither finds what is beyond it nor comes to an end.
+      if (page.length > 0 && text === last)
+        throw unreadable(`GET ${path}?skip=${seen}`, `${field} beyond ${seen}`);
+      last = text;
       yield* page;
       seen += page.length;
       // A short page need not be the last one: the Control Plane may give fewer than it is asked for.

@@ -176,6 +176,26 @@ describe("where pages are shorter than was asked for", () => {
   });
 });
 
+test("a Control Plane that gives the same page whatever is skipped is found out, not asked for ever", async () => {
+  let asked = 0;
+  const client = createControlPlane({
+    ...clientOptions,
+    apiKey: new ControlPlaneApiKey("token_operator123"),
+    fetch: async () => {
+      if (++asked > 10) throw new Error("asked for ever");
+      return Response.json({ agent_instances: [{ id: "ai_1", name: "instance-1" }] });
+    },
+  });
+  await expect(client.findInstanceByName("instance-1")).resolves.toMatchObject({ id: "ai_1" });
+  asked = 0;
+  const error = await failureOf(client.findInstanceByName("instance-2"));
+  expect(error).toMatchObject({ kind: "unreadable" });
+  expect(error.message).toContain(
+    "/agent_instance/all?skip=1: the answer lacks a readable field: agent_instances beyond 1",
+  );
+  expect(asked).toBe(2);
+});
+
 test("sends an idempotency key with create and refresh", async () => {
   const { client, server } = await connected({ honoursIdempotencyKey: true });
   const first = await create(client);
