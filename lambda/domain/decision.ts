@@ -100,15 +100,17 @@ export function decideStep(
 }
 
 /**
- * Until when no refresh may be made, or `undefined`. A refresh inside a running grace period may end the oldest key at
- * once, and its users have been promised the whole of it. A first key has none before it and needs no guard.
+ * Until when no refresh may be made, or `undefined`. A refresh inside a running grace period may end at once the key before
+ * the current one, whose users have been promised the whole of it, or the current key itself. The grace period that counts
+ * is the last one that began: with the refresh that minted the current key, whatever that replaced. A key that was created
+ * with its instance replaced none and needs no guard.
  */
-export function guardedUntil(current: {
-  issuedAt: number;
-  previousKeyExpiresAt?: number;
-}): number | undefined {
+export function guardedUntil(
+  current: { readonly issuedAt: number; readonly previousKeyExpiresAt?: number },
+  gracePeriodMs: number,
+): number | undefined {
   if (current.previousKeyExpiresAt === undefined) return undefined;
-  return Math.max(current.previousKeyExpiresAt, current.issuedAt + LEAST_KEY_AGE_MS);
+  return Math.max(current.previousKeyExpiresAt, current.issuedAt + Math.max(gracePeriodMs, LEAST_KEY_AGE_MS));
 }
 
 /**

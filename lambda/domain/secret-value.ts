@@ -19,7 +19,11 @@ export interface AgentKeyRecord {
   readonly controlPlaneUrl: string;
   /** When the Control Plane issued the key, in milliseconds since the epoch, on the Control Plane's clock. */
   readonly issuedAt: number;
-  /** Until when the key before this one still works, on the Control Plane's clock; absent where there was none. */
+  /**
+   * Until when the key that this one's refresh replaced still works, on the Control Plane's clock: the version under
+   * AWSPREVIOUS holds it, unless somebody had refreshed elsewhere. Absent where the key was created with its instance, or
+   * stored by a person, so that no refresh is known.
+   */
   readonly previousKeyExpiresAt?: number;
 }
 

@@ -390,8 +390,8 @@ async function mintFirst(
             {
               agentKey: minted.agentKey,
               issuedAt: controlPlane.now(),
-              // An instance that existed may have users on the key that the refresh replaced.
-              ...(existing ? { previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs } : {}),
+              // A refresh has replaced a key, which may have users.
+              ...(instance ? { previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs } : {}),
             },
             mapped(minted.agentInstanceId, instance, fields),
             job.description.tags,

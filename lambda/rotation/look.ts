@@ -38,7 +38,7 @@ export async function lookBeforeMinting(deps: RotationDeps, rotation: Rotation):
   const check = await answered(controlPlane.checkAgentKey(current.agentKey));
   // Stored ids are compared, not the live key's: a dead current key has to be healed by this very rotation.
   if (check.accepted && check.agentInstanceId !== current.agentInstanceId) throw new Stop("wrong-instance");
-  const guard = check.accepted ? guardedUntil(current) : undefined;
+  const guard = check.accepted ? guardedUntil(current, deps.gracePeriodMs) : undefined;
   const isGuarded = guard !== undefined && controlPlane.now() < guard;
   if (isGuarded && !(pending && isNewer(pending.record, current))) {
     // Left there, AWSPENDING on a version with nothing new would refuse every later rotation.

@@ -114,7 +114,7 @@ async function mintAndPromote(deps: RotationDeps, sight: Sight, intent: Intent):
         agentKey,
         issuedAt: controlPlane.now(),
         // Counted from before the first refresh that may have been applied, so that it is never later than the truth.
-        ...(currentAccepted ? { previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs } : {}),
+        previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs,
       },
       sight.instance,
       sight.description.tags,

@@ -8,10 +8,12 @@ import type { Configuration } from "./world";
  * under AWSCURRENT may be one that is not accepted. The explorer checks these numbers, and a test that the page says them.
  */
 
-/** How long nothing is under way before the watchdog asks for the rotation again. */
+/** How long nothing is under way before the watchdog asks for an unfinished rotation again. */
 export const WATCHDOG = 5 * MINUTE;
-/** The same after the Control Plane has refused to mint: asking again is harmless, and every hour is enough. */
-export const WATCHDOG_AFTER_REFUSAL = HOUR;
+/** The same after the Control Plane has refused to mint, unless the current key dies before; and after a refused key was found. */
+export const HOURLY = HOUR;
+/** How often the watchdog asks the Control Plane whether the current key is accepted, where nothing is the matter. */
+export const KEY_CHECK = 24 * HOUR;
 export const ATTEMPT_LIFE = 180 * SECOND;
 /** How long a caller waits before it gives an answer up for lost. */
 export const CALL_TIMEOUT = 10 * SECOND;
@@ -78,14 +80,18 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
   const costs = classes.reduce((sum, fault) => sum + costOf(fault), 0);
   const isDead = (fault: FaultClass) => classes.includes(fault);
   const mayHaveMinted = classes.filter((fault) => fault === "lost" || fault === "late" || fault === "crash");
+  // Of the mint of an attempt that is overtaken nobody knows, unless that attempt ends well.
+  const isOvertaken = (isDead("stored") || isDead("paused")) && classes.length > 1;
   const activation = activationSeconds > 0 ? ACTIVATION_MS : 0;
 
   // From the refresh to the promotion, and whatever goes wrong between them.
-  if (graceHours === 0) return costs + activation;
-  // The clicked key is nobody's: the stored one dies at the end of its grace, and only then does anybody see it.
-  const clicked = isDead("clicked") ? NEXT_ATTEMPT : 0;
+  if (graceHours === 0) return costs + activation + (isDead("clicked") ? KEY_CHECK : 0);
+  // The clicked key is nobody's: the stored one dies at the end of its grace, and only a check after that shows it.
+  const clicked = isDead("clicked") ? KEY_CHECK + NEXT_ATTEMPT : 0;
   const standstill = isDead("standstill") ? graceHours * HOUR + MINUTE + NEXT_ATTEMPT : 0;
-  const unseen = clicked + standstill > 0 ? clicked + standstill + costs : 0;
+  // A rotation that ends in vain upon a key that was found refused is asked for again by the hour.
+  const again = clicked > 0 && classes.length > 1 ? HOURLY : 0;
+  const unseen = clicked + standstill > 0 ? clicked + standstill + costs + again : 0;
   switch (secondRefresh) {
     // Every key keeps its own clock, or the one that nobody uses dies: a second mint costs the current key nothing.
     case "A":
@@ -100,8 +106,8 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
     case "D":
       return (
         unseen +
-        (mayHaveMinted.length + Number(isDead("clicked")) > 0 ? WATCHDOG_AFTER_REFUSAL + costs : 0) +
-        (mayHaveMinted.length > 1 ? graceHours * HOUR + WATCHDOG_AFTER_REFUSAL : 0)
+        (mayHaveMinted.length > 0 || isDead("clicked") || isOvertaken ? costs : 0) +
+        (mayHaveMinted.length > 1 ? graceHours * HOUR + HOURLY : 0)
       );
   }
 }
@@ -110,7 +116,9 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
 export function promisedPrevious(configuration: Configuration, faults: readonly Fault[]): number {
   const classes = classesOf(faults);
   const grace = configuration.graceHours * HOUR;
-  const costs = classes.reduce((sum, fault) => sum + costOf(fault), 0);
+  // A refused mint is asked for again by the hour.
+  const refusals = classes.filter((fault) => fault === "refused").length * HOURLY;
+  const costs = refusals + classes.reduce((sum, fault) => sum + costOf(fault), 0);
   // A mint that nobody answered for, or that somebody else made, is followed by another one within the grace.
   const mayMintTwice = classes.some((fault) => costOf(fault) > INSIDE);
   const endsEarly =

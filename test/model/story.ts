@@ -15,7 +15,7 @@ import {
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "./ports";
-import { ATTEMPT_LIFE, CALL_TIMEOUT, WATCHDOG, WATCHDOG_AFTER_REFUSAL } from "./promise";
+import { ATTEMPT_LIFE, CALL_TIMEOUT, HOURLY, KEY_CHECK, WATCHDOG } from "./promise";
 import { type Configuration, READ_LAG_BOUND, World } from "./world";
 
 /** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
@@ -137,6 +137,7 @@ export class Story {
   private readonly previousLived: number[] = [];
   private lastCurrent: string | undefined;
   private stopNames: string[] = [];
+  private hasFoundItRefused = false;
 
   constructor(private readonly options: StoryOptions) {
     this.world = new World(options.configuration, { provisioned: options.scenario === "rotation" });
@@ -185,44 +186,52 @@ export class Story {
       if (this.isSettled()) return;
       cycles++;
       await this.advanceTo(this.nextLookOfTheWatchdog());
-      if (this.needsRotation()) this.world.requestRotation();
+      this.hasFoundItRefused = this.isCurrentRefused();
+      if (this.isUnfinished() || this.hasFoundItRefused) this.world.requestRotation();
     }
   }
 
-  /** What a watchdog sees from outside: an unfinished rotation, or a current key that is refused. */
-  private needsRotation(): boolean {
+  /** What a watchdog sees of a rotation that is not at its end, without asking the Control Plane. */
+  private isUnfinished(): boolean {
     const { world } = this;
     const current = world.versionWith("AWSCURRENT");
     const pending = world.versionWith("AWSPENDING");
-    const key = world.keyUnder(current);
-    const isUnfinished = pending !== undefined && pending !== current;
     return (
-      isUnfinished ||
+      (pending !== undefined && pending !== current) ||
       current === world.baseVersionId ||
-      key === undefined ||
-      !world.controlPlane.isAccepted(key) ||
-      // An intent that was never settled, and that the current key is older than: a mint may have been lost.
-      [...world.intents.items.values()].some(
-        (item) => item.outcome?.S === "open" && Number(item.takenAt?.N) > world.issuedAt(current),
-      )
+      this.unspentIntents().length > 0
     );
   }
 
-  /** A refused refresh is asked again by the hour; where there is nothing to see, the time until a key dies is skipped. */
+  /** Younger than the current key, and not the one of its promotion: a key may have been minted that nobody has. */
+  private unspentIntents() {
+    const { world } = this;
+    const issuedAt = world.issuedAt(world.versionWith("AWSCURRENT"));
+    return [...world.intents.items.values()]
+      .filter(({ outcome, takenAt }) => outcome?.S !== "promoted" && Number(takenAt?.N) > issuedAt)
+      .sort((a, b) => Number(a.takenAt?.N) - Number(b.takenAt?.N));
+  }
+
+  private isCurrentRefused(): boolean {
+    const key = this.world.keyUnder(this.world.versionWith("AWSCURRENT"));
+    return key === undefined || !this.world.controlPlane.isAccepted(key);
+  }
+
+  /** Looks at which there is nothing to see are skipped. */
   private nextLookOfTheWatchdog(): number {
     const now = this.world.clock.now();
-    if (this.needsRotation())
-      return now + (this.stopNames.at(-1) === "mint-refused" ? WATCHDOG_AFTER_REFUSAL : WATCHDOG);
+    const key = this.world.keyUnder(this.world.versionWith("AWSCURRENT"));
+    const diesAt = this.world.keys().find(({ value }) => value === key)?.diesAt ?? Number.POSITIVE_INFINITY;
+    if (this.isUnfinished()) {
+      if (this.unspentIntents().at(-1)?.outcome?.S !== "refused") return now + WATCHDOG;
+      const untilItDies = Math.ceil((diesAt - now) / WATCHDOG) * WATCHDOG;
+      return now + (untilItDies > 0 ? Math.min(untilItDies, HOURLY) : HOURLY);
+    }
     // Somebody still does something: nothing is skipped.
     if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + WATCHDOG;
-    const deaths = this.world
-      .keys()
-      .flatMap(({ diesAt }) => (diesAt !== null && diesAt > now ? [diesAt] : []));
-    const looks = Math.max(
-      1,
-      Math.ceil((Math.min(...deaths, now + WATCHDOG_AFTER_REFUSAL * 25) - now) / WATCHDOG),
-    );
-    return now + looks * WATCHDOG;
+    if (this.hasFoundItRefused && this.isCurrentRefused()) return now + HOURLY;
+    // At the worst, the key was checked just before it died.
+    return Math.max(now, Math.min(diesAt, now + KEY_CHECK)) + KEY_CHECK;
   }
 
   private async firstKey(): Promise<void> {

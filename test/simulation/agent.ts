@@ -16,7 +16,7 @@ import {
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "../model/ports";
-import { ATTEMPT_LIFE, CALL_TIMEOUT, WATCHDOG, WATCHDOG_AFTER_REFUSAL } from "../model/promise";
+import { ATTEMPT_LIFE, CALL_TIMEOUT, HOURLY, KEY_CHECK, WATCHDOG } from "../model/promise";
 import { type Configuration, FUNCTION_ARN, READ_LAG_BOUND, World } from "../model/world";
 import { Agenda } from "./agenda";
 import { FAULT_NAMES, Faults, type Strike } from "./faults";
@@ -248,7 +248,7 @@ export class AgentLife {
     return this.now < this.standstillUntil || (outage !== undefined && this.chances.chance(outage.severity));
   }
 
-  // The watchdog: looks every hour, and every five minutes while something is open
+  // The watchdog: looks every five minutes while something is open, and at the key once a day
 
   private planWatchdog(): void {
     this.cancelLook();
@@ -260,17 +260,18 @@ export class AgentLife {
   private nextLookAt(): number {
     if (!this.isProvisioned) return Number.POSITIVE_INFINITY;
     const after = Math.max(this.now, this.lastLookAt);
-    // What a look has found is looked at again soon. A refused mint can wait for an hour, while the current key lives.
-    if (this.hasFoundItDead && this.isCurrentDead()) return this.lookAfter(after, WATCHDOG);
+    // What a look has found is looked at again by the hour. So is a refused mint, while the current key lives.
+    if (this.hasFoundItDead && this.isCurrentDead() && !this.isAnythingOpen())
+      return this.lookAfter(after, HOURLY);
     if (this.isAnythingOpen()) {
       const canWait = !this.isCurrentDead() && ["mint-refused", "grace-running"].includes(this.lastStop);
-      return this.lookAfter(after, canWait ? WATCHDOG_AFTER_REFUSAL : WATCHDOG);
+      return this.lookAfter(after, canWait ? HOURLY : WATCHDOG);
     }
     const current = this.chronicle.currentLife;
     const seenAt = current
       ? Math.min(current.diesAt ?? Number.POSITIVE_INFINITY, current.mintedAt + OVERDUE)
       : after;
-    return this.lookAfter(Math.max(after, seenAt), WATCHDOG_AFTER_REFUSAL);
+    return this.lookAfter(Math.max(after, seenAt), KEY_CHECK);
   }
 
   private lookAfter(time: number, every: number): number {

@@ -3,9 +3,9 @@ import {
   classesOf,
   FAULT_CLASSES,
   type FaultClass,
+  HOURLY,
   promisedOutage,
   promisedPrevious,
-  WATCHDOG_AFTER_REFUSAL,
 } from "../model/promise";
 import type { Configuration } from "../model/world";
 import type { Failure } from "./consumers";
@@ -90,7 +90,7 @@ export class Judge {
     const faults = [...strikes, ...outages.map((): Strike => "crash-after")];
     const promised = promisedPrevious(this.configuration, faults) - troubles.outageMs;
     // While the current key lives, a refused mint is asked for again by the hour.
-    const delays = faults.map((fault) => (fault === "refused" ? WATCHDOG_AFTER_REFUSAL : RETRY_AFTER));
+    const delays = faults.map((fault) => (fault === "refused" ? HOURLY : RETRY_AFTER));
     if (lived + CALLS_TAKE + delays.reduce((sum, delay) => sum + delay, 0) >= promised) {
       if (consumer.cacheMs === undefined) return "read at its start, not started again in time";
       return consumer.cacheMs >= full ? CACHED_TOO_LONG : causeOf(troubles);
@@ -161,7 +161,7 @@ export class Judge {
     const mayDieAtOnce = configuration.graceHours === 0 || configuration.secondRefresh === "B";
     const promised = promisedOutage(configuration, faults);
     if (promised === 0) return mayDieAtOnce ? CALLS_TAKE : 0;
-    const look = this.isByHand(troubles) ? WATCHDOG_AFTER_REFUSAL : 0;
+    const look = this.isByHand(troubles) ? HOURLY : 0;
     return promised + CALLS_TAKE + faults.length * RETRY_AFTER + look + outageMs;
   }
 }

@@ -84,30 +84,41 @@ describe("before a step", () => {
 });
 
 describe("no refresh is made", () => {
-  test.each<[string, { issuedAt: number; previousKeyExpiresAt?: number }, number | undefined]>([
-    ["after a first key: at any time", { issuedAt: START }, undefined],
+  const DAY = 24 * HOUR;
+  test.each<[string, { issuedAt: number; previousKeyExpiresAt?: number }, number, number | undefined]>([
+    ["after a key that was created with its instance: at any time", { issuedAt: START }, DAY, undefined],
     [
-      "before the grace period's end",
-      { issuedAt: START, previousKeyExpiresAt: START + 24 * HOUR },
-      START + 24 * HOUR,
+      "before the end of the grace that began with the current key",
+      { issuedAt: START, previousKeyExpiresAt: START + DAY },
+      DAY,
+      START + DAY,
+    ],
+    [
+      "nor before the end of a lost mint's, which began later than the one that is promised",
+      { issuedAt: START + 5 * HOUR, previousKeyExpiresAt: START + DAY },
+      DAY,
+      START + 29 * HOUR,
+    ],
+    [
+      "before a promised end that is later than today's grace period would have it",
+      { issuedAt: START, previousKeyExpiresAt: START + DAY },
+      2 * HOUR,
+      START + DAY,
     ],
     [
       "within an hour where the grace is zero",
       { issuedAt: START, previousKeyExpiresAt: START },
+      0,
       START + LEAST_KEY_AGE_MS,
     ],
     [
       "within an hour where the grace is shorter",
       { issuedAt: START, previousKeyExpiresAt: START + 60_000 },
+      60_000,
       START + HOUR,
     ],
-    [
-      "before the end of a grace of just an hour",
-      { issuedAt: START, previousKeyExpiresAt: START + HOUR },
-      START + HOUR,
-    ],
-  ])("%s", (_, current, until) => {
-    expect(guardedUntil(current)).toBe(until);
+  ])("%s", (_, current, gracePeriodMs, until) => {
+    expect(guardedUntil(current, gracePeriodMs)).toBe(until);
   });
 });
 

@@ -262,6 +262,8 @@ describe("where the answer to create is lost", () => {
     await deploy();
     expect([calls(CREATE), calls(REFRESH)]).toEqual([2, 1]);
     expectOneWorkingKey();
+    // The lost key is in its grace period: until that ends, a rotation would be a second refresh inside it.
+    expect(world.current.previousKeyExpiresAt).toBeGreaterThan(world.clock.now());
     expect(world.history).toEqual([expect.objectContaining({ mint: 2, outcome: "promoted" })]);
   });
 
@@ -280,6 +282,7 @@ describe("where the answer to create is lost", () => {
     await deploy();
     expect([calls(CREATE), calls(REFRESH)]).toEqual([2, 0]);
     expect(world.minted).toHaveLength(1);
+    expect(world.current).not.toHaveProperty("previousKeyExpiresAt");
     expectOneWorkingKey();
   });
 

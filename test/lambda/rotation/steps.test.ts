@@ -958,7 +958,18 @@ describe("the grace period", () => {
     const token = world.requestRotation();
     await world.step("createSecret", token);
     expect(world.currentIsAccepted).toBe(true);
-    expect(world.current).not.toHaveProperty("previousKeyExpiresAt");
+  });
+
+  test("began with the healing of a dead current key too: the next rotation has to wait for its end", async () => {
+    await ready();
+    world.clickRotate();
+    world.clock.advanceBy(DAY);
+    expect(world.currentIsAccepted).toBe(false);
+    await world.step("createSecret", world.requestRotation());
+    expect(world.currentIsAccepted).toBe(true);
+    const stop = await stopOf(world.step("createSecret", world.requestRotation()));
+    expect(stop.state).toBe("grace-running");
+    expect(world.minted).toHaveLength(3);
   });
 });
 
