@@ -1,41 +1,81 @@
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
+import { Lazy } from "cdktf";
 import { Construct } from "constructs";
 import { SECRET_TAGS } from "../lambda/contract";
 import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment";
-import { type AwsLocation, agentKeySecretArns, agentKeySecretName } from "./names";
+import type { EnvironmentKey } from "./environment-key";
+import {
+  type AwsLocation,
+  agentKeySecretArn,
+  agentKeySecretArns,
+  agentKeySecretName,
+  functionNames,
+  roleArn,
+} from "./names";
 import { type FunctionAccess, type PolicyStatement, policyDocument } from "./policy";
+import {
+  checkOutsideReader,
+  type OutsideReader,
+  outsideReaderCondition,
+  outsideReaderPrincipal,
+} from "./readers";
 
 export interface AgentKeySecretProps {
   readonly settings: Pick<
     ResolvedSettings,
-    "namePrefix" | "name" | "region" | "controlPlane" | "removal" | "recoveryWindowDays" | "tags"
+    | "namePrefix"
+    | "name"
+    | "region"
+    | "controlPlane"
+    | "removal"
+    | "recoveryWindowDays"
+    | "tags"
+    | "iamPath"
+    | "readThroughVpcEndpoints"
   >;
   readonly instance: AgentInstanceSettings;
   readonly location: AwsLocation;
   /** @default - the key `aws/secretsmanager`, which other accounts can't be let use */
   readonly encryptionKeyArn?: string;
+  /**
+   * The construct of that key, where it is made here.
+   * @default - its policy is somebody else's to keep
+   */
+  readonly environmentKey?: EnvironmentKey;
+}
+
+export interface ReadOptions {
+  /**
+   * Whether the reader has to name a staging label, AWSCURRENT or AWSPREVIOUS, in every read: so it reads no pending
+   * value by its version id either. Its denial also meets calls that name nothing, as many tools make them, and reads by
+   * version id.
+   * @default false
+   */
+  readonly strict?: boolean;
 }
 
 /**
  * The Secrets Manager secret of one agent key. Terraform owns the secret, its tags and its policy, and never a value:
- * values are written by the functions alone. Its tags say what the key belongs to. Other accounts are denied.
+ * values are written by the functions alone. Its tags say what the key belongs to. Other accounts are denied, but for the
+ * readers that are named, whatever else would allow them: so the key can't be made public by another statement either.
  */
 export class AgentKeySecret extends Construct {
   readonly arn: string;
   readonly secretName: string;
   private readonly props: AgentKeySecretProps;
+  private readonly outsideReaders: { readonly reader: OutsideReader; readonly options: ReadOptions }[] = [];
 
   constructor(scope: Construct, id: string, props: AgentKeySecretProps) {
     super(scope, id);
     this.props = props;
-    const { settings, instance, location, encryptionKeyArn } = props;
+    const { settings, instance, encryptionKeyArn } = props;
     this.secretName = agentKeySecretName(settings, instance.id);
     const secret = new SecretsmanagerSecret(this, "secret", {
       name: this.secretName,
       description: `Agent key of the agent instance ${instance.id} (${settings.name})`,
       recoveryWindowInDays: settings.recoveryWindowDays,
-      policy: policyDocument([denyOtherAccounts(location.accountId)]),
+      policy: Lazy.stringValue({ produce: () => policyDocument(this.resourcePolicy()) }),
       tags: { ...settings.tags, ...mappingTags(settings, instance) },
       lifecycle: { preventDestroy: settings.removal === "protect" },
       ...(encryptionKeyArn ? { kmsKeyId: encryptionKeyArn } : {}),
@@ -45,31 +85,45 @@ export class AgentKeySecret extends Construct {
 
   /**
    * Lets a role of this account read the key: its current and its previous value, never one that is pending. A read by
-   * version id alone names no staging label, so that the denial doesn't reach it.
+   * version id alone names no staging label, so that the denial doesn't reach it, except in the strict form.
    *
    * @param id construct id, unique among the readers of this secret
    * @param roleName name of the reader's IAM role, such as `role.name`
    */
-  grantRead(id: string, roleName: string): IamRolePolicy {
+  grantRead(id: string, roleName: string, options: ReadOptions = {}): IamRolePolicy {
     return new IamRolePolicy(this, id, {
       name: `read-${this.props.settings.name}-${this.props.instance.id}-agent-key`,
       role: roleName,
-      policy: policyDocument(this.readStatements()),
+      policy: policyDocument(this.readStatements(options)),
     });
   }
 
+  /**
+   * Lets a role of another account, or whomever that account lets, read the key: as `grantRead`, from the secret's side
+   * and from that of the key made here. Besides, the other account gives the role `readStatements()`, and a key of your
+   * own (`kms: { keyArn }`) has to let it `kms:Decrypt` by its policy.
+   *
+   * Throws where the secret is encrypted with a key that AWS manages (`kms: "aws"`): it can't be used from elsewhere.
+   */
+  grantReadFromOtherAccount(reader: OutsideReader, options: ReadOptions = {}): void {
+    checkOutsideReader(reader);
+    const { settings, instance, location, encryptionKeyArn, environmentKey } = this.props;
+    if (!encryptionKeyArn) {
+      throw new Error(
+        `${this.node.path}: \`kms\` must be "managed-per-environment" or { keyArn } where another account reads a key, ` +
+          'since the keys that AWS manages can\'t be used from there; got: "aws". To fix: change `kms`.',
+      );
+    }
+    this.outsideReaders.push({ reader, options });
+    environmentKey?.admitReader(reader, agentKeySecretArn(location, settings, instance.id));
+  }
+
   /** The statements of `grantRead`, for a policy that is put together elsewhere. */
-  readStatements(): PolicyStatement[] {
+  readStatements(options: ReadOptions = {}): PolicyStatement[] {
     const { settings, encryptionKeyArn } = this.props;
     return [
-      { Sid: "ReadAgentKey", Effect: "Allow", Action: "secretsmanager:GetSecretValue", Resource: this.arn },
-      {
-        Sid: "NotPending",
-        Effect: "Deny",
-        Action: "secretsmanager:GetSecretValue",
-        Resource: this.arn,
-        Condition: { "ForAnyValue:StringEquals": { "secretsmanager:VersionStage": "AWSPENDING" } },
-      },
+      { Sid: "ReadAgentKey", Effect: "Allow", Action: READ, Resource: this.arn },
+      denyPending(this.arn, options),
       ...(encryptionKeyArn
         ? [
             {
@@ -87,6 +141,23 @@ export class AgentKeySecret extends Construct {
           ]
         : []),
     ];
+  }
+
+  private resourcePolicy(): PolicyStatement[] {
+    const { settings, location } = this.props;
+    const statements = [
+      ...denyOtherAccounts(
+        location.accountId,
+        this.outsideReaders.map(({ reader }) => reader),
+      ),
+      ...this.outsideReaders.flatMap(({ reader, options }, n) =>
+        allowOutsideReader(reader, options, location, n),
+      ),
+    ];
+    const endpoints = settings.readThroughVpcEndpoints;
+    return endpoints.length === 0
+      ? statements
+      : [...statements, denyOutsideVpcEndpoints(endpoints, functionRoles(location, settings))];
   }
 }
 
@@ -168,19 +239,93 @@ function encryption({ settings, location, encryptionKeyArn }: AgentKeySecretsPro
   ];
 }
 
-// A denial beats whatever else is allowed, be it added by hand later. Calls by AWS services carry no account.
-function denyOtherAccounts(accountId: string): PolicyStatement {
+const READ = "secretsmanager:GetSecretValue";
+
+// A call that names no staging label carries no such key: "not equal" then holds, "equal for any value" doesn't.
+function denyPending(resource: string, { strict = false }: ReadOptions): PolicyStatement {
+  const stage = "secretsmanager:VersionStage";
   return {
-    Sid: "DenyOtherAccounts",
+    Sid: strict ? "OnlyCurrentAndPrevious" : "NotPending",
+    Effect: "Deny",
+    Action: READ,
+    Resource: resource,
+    Condition: strict
+      ? { StringNotEquals: { [stage]: ["AWSCURRENT", "AWSPREVIOUS"] } }
+      : { "ForAnyValue:StringEquals": { [stage]: "AWSPENDING" } },
+  };
+}
+
+// A denial beats whatever else is allowed, be it added by hand later. Calls by AWS services carry no account.
+function denyOtherAccounts(accountId: string, readers: readonly OutsideReader[]): PolicyStatement[] {
+  const denial = { Effect: "Deny", Principal: "*", Resource: "*" } as const;
+  const byPeople = { Bool: { "aws:PrincipalIsAWSService": "false" } };
+  const others = { StringNotEquals: { "aws:PrincipalAccount": accountId }, ...byPeople };
+  if (readers.length === 0) {
+    return [{ Sid: "DenyOtherAccounts", ...denial, Action: "secretsmanager:*", Condition: others }];
+  }
+  const roles = readers.flatMap((reader) => ("roleArn" in reader ? [reader.roleArn] : []));
+  const accounts = readers.flatMap((reader) => ("accountId" in reader ? [reader.accountId] : []));
+  return [
+    { Sid: "DenyOtherAccounts", ...denial, NotAction: READ, Condition: others },
+    {
+      Sid: "DenyOtherReaders",
+      ...denial,
+      Action: READ,
+      Condition: {
+        StringNotEquals: { "aws:PrincipalAccount": [accountId, ...accounts] },
+        ...(roles.length > 0 ? { ArnNotEquals: { "aws:PrincipalArn": roles } } : {}),
+        ...byPeople,
+      },
+    },
+  ];
+}
+
+function allowOutsideReader(
+  reader: OutsideReader,
+  options: ReadOptions,
+  { partition }: AwsLocation,
+  position: number,
+): PolicyStatement[] {
+  const principal = outsideReaderPrincipal(reader, partition);
+  const condition = outsideReaderCondition(reader);
+  const denial = denyPending("*", options);
+  return [
+    {
+      Sid: `ReadByReader${position}`,
+      Effect: "Allow",
+      Principal: principal,
+      Action: READ,
+      Resource: "*",
+      ...(Object.keys(condition).length > 0 ? { Condition: condition } : {}),
+    },
+    {
+      ...denial,
+      Sid: `${denial.Sid}${position}`,
+      // Of a denial, the account as principal means everybody in it.
+      Principal: principal,
+      Condition: { ...denial.Condition, ...condition },
+    },
+  ];
+}
+
+// Reads alone: whatever else is done to the secret, Terraform and Secrets Manager itself do from elsewhere.
+function denyOutsideVpcEndpoints(endpoints: readonly string[], exempt: readonly string[]): PolicyStatement {
+  return {
+    Sid: "DenyReadOutsideVpcEndpoints",
     Effect: "Deny",
     Principal: "*",
-    Action: "secretsmanager:*",
+    Action: READ,
     Resource: "*",
     Condition: {
-      StringNotEquals: { "aws:PrincipalAccount": accountId },
+      StringNotEquals: { "aws:SourceVpce": endpoints },
+      ArnNotEquals: { "aws:PrincipalArn": exempt },
       Bool: { "aws:PrincipalIsAWSService": "false" },
     },
   };
+}
+
+function functionRoles(location: AwsLocation, settings: AgentKeySecretProps["settings"]): string[] {
+  return functionNames(settings).map((name) => roleArn(location, settings.iamPath, name));
 }
 
 function mappingTags(

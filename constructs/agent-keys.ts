@@ -5,7 +5,7 @@ import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Annotations } from "cdktf";
 import { Construct } from "constructs";
 import { AgentKey } from "./agent-key";
-import { provisionAccess, rotateAccess } from "./agent-key-secret";
+import { type AgentKeySecretsProps, provisionAccess, rotateAccess } from "./agent-key-secret";
 import { checkSettings, describeProblem, refuseErrors } from "./checks";
 import { ControlPlaneAccess } from "./control-plane-access";
 import { type AgentKeysSettings, resolveSettings } from "./environment";
@@ -50,6 +50,8 @@ export class AgentKeys extends Construct {
   readonly intentTable: IntentTable;
   /** By the instance's id, in the order of the configuration. */
   readonly agentKeys: ReadonlyMap<string, AgentKey>;
+  /** Where the secrets of all of them are. */
+  readonly secrets: AgentKeySecretsProps;
 
   /** Throws an `InvalidEnvironmentsError` that lists everything that is wrong with the props. */
   constructor(scope: Construct, id: string, props: AgentKeysProps) {
@@ -70,12 +72,14 @@ export class AgentKeys extends Construct {
       settings.kms === "managed-per-environment"
         ? new EnvironmentKey(this, "key", { settings, location })
         : undefined;
-    const encryptionKeyArn = key?.arn ?? (typeof settings.kms === "object" ? settings.kms.keyArn : undefined);
-    const encryption = encryptionKeyArn === undefined ? {} : { encryptionKeyArn };
+    const ownKey = typeof settings.kms === "object" ? settings.kms : undefined;
+    const encryption = withKey(key?.arn ?? ownKey?.keyArn);
+    const functionEncryption = withKey(key?.arn ?? (ownKey?.encryptsFunctions ? ownKey.keyArn : undefined));
 
     this.intentTable = new IntentTable(this, "intents", { settings, location, ...encryption });
     const controlPlane = new ControlPlaneAccess(this, "control-plane", { settings });
     const secrets = { settings, location, ...encryption };
+    this.secrets = secrets;
     const common = [this.intentTable.writeAccess(), controlPlane.callAccess()];
 
     const rotationName = functionName(settings, "rotation");
@@ -84,9 +88,14 @@ export class AgentKeys extends Construct {
       description: `Rotates the agent keys of the environment ${settings.name}, called by Secrets Manager`,
       bundle: bundles.rotation,
       timeoutSeconds: FUNCTION_TIMEOUT_SECONDS,
-      access: [rotateAccess(secrets, functionArn(location, rotationName)), ...common],
+      access: [
+        rotateAccess(secrets, functionArn(location, rotationName)),
+        this.intentTable.readAccess(),
+        ...common,
+      ],
       location,
       settings,
+      ...functionEncryption,
     });
     this.provisioningFunction = new NodeFunction(this, "provisioning-function", {
       functionName: functionName(settings, "provisioning"),
@@ -96,6 +105,7 @@ export class AgentKeys extends Construct {
       access: [provisionAccess(secrets), ...common],
       location,
       settings,
+      ...functionEncryption,
     });
     // By account, not by secret: the function is shared, and its own role reaches only secrets that it is configured on.
     const permission = new LambdaPermission(this, "rotation-permission", {
@@ -111,6 +121,7 @@ export class AgentKeys extends Construct {
     const instances = new Construct(this, "instances");
     const shared = {
       ...secrets,
+      ...(key ? { environmentKey: key } : {}),
       rotationFunction: this.rotationFunction,
       provisioningFunction: this.provisioningFunction,
       // An interrupted deploy shall leave these before any instance, and a removal shall come to them last.
@@ -131,6 +142,10 @@ export class AgentKeys extends Construct {
     const known = [...this.agentKeys.keys()].join(", ") || "none";
     throw new Error(`There is no agent instance "${id}" at ${this.node.path}; configured: ${known}.`);
   }
+}
+
+function withKey(encryptionKeyArn: string | undefined) {
+  return encryptionKeyArn === undefined ? {} : { encryptionKeyArn };
 }
 
 function shippedBundles(): FunctionBundles {
