@@ -67,13 +67,21 @@ export interface ControlPlaneOptions extends HttpOptions {
 /** The documented maximum of one page. */
 const PAGE_SIZE = 100;
 
+/** A list that has more pages than this is not believed: 100,000 entries, where pages are as long as they may be. */
+export const MAX_PAGES = 1_000;
+
+/** No page is asked for when less than this is left: the caller still has to say what went wrong. */
+const PAGE_RESERVE_MS = 3_000;
+
+/** Beyond these JavaScript rounds a number, and it would name another instance. */
+const safeNumber = v.pipe(v.number(), v.safeInteger());
 const idText = v.pipe(
-  v.union([v.string(), v.number()]),
+  v.union([v.string(), safeNumber]),
   v.transform((id) => String(id)),
   v.nonEmpty(),
 );
 const nullableText = v.pipe(
-  v.nullish(v.union([v.string(), v.number()]), ""),
+  v.nullish(v.union([v.string(), safeNumber]), ""),
   v.transform((text) => String(text)),
 );
 /** Valmi's own programs disagree on field names; each known one is read, and only here. */
@@ -116,22 +124,35 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const get = (path: string, accept?: readonly number[]) =>
     call({ method: "GET", path, headers: operator(), safeToRepeat: true }, accept);
 
-  async function* pages(path: string, field: string): AsyncGenerator<unknown> {
-    let last = "";
-    for (let seen = 0; ; ) {
-      const { body } = await get(`${path}?skip=${seen}&limit=${PAGE_SIZE}`);
+  /**
+   * The entries of a list, page by page. Ends with an error where pages bring nothing new, where there are more than
+   * `MAX_PAGES`, or where the budget is spent: whoever is asked for ever never says that a name is free.
+   */
+  async function* entries<T extends ListEntry>(
+    path: string,
+    field: string,
+    parse: (item: unknown) => T,
+  ): AsyncGenerator<T> {
+    const known = new Set<string>();
+    for (let skip = 0, page = 1; ; page++) {
+      const what = `GET ${path}?skip=${skip}`;
+      if (page > MAX_PAGES) throw unreadable(what, `an end of ${field}, within ${MAX_PAGES} pages`);
+      if (page > 1 && options.budget.remainingMs() < PAGE_RESERVE_MS)
+        throw new ControlPlaneError("unreachable", `${what}: no time is left for another page`, "no");
+      const { body } = await get(`${path}?skip=${skip}&limit=${PAGE_SIZE}`);
       const answer = (body ?? {}) as Record<string, unknown>;
-      const page = answer[field];
-      if (!Array.isArray(page)) throw unreadable(`GET ${path}`, field);
-      const text = JSON.stringify(page);
-      // Whoever is given the same page for ever neither finds what is beyond it nor comes to an end.
-      if (page.length > 0 && text === last)
-        throw unreadable(`GET ${path}?skip=${seen}`, `${field} beyond ${seen}`);
-      last = text;
-      yield* page;
-      seen += page.length;
+      const items = answer[field];
+      if (!Array.isArray(items)) throw unreadable(`GET ${path}`, field);
+      const knownBefore = known.size;
+      for (const item of items) {
+        const entry = parse(item);
+        known.add(JSON.stringify([entry.id ?? "", entry.name]));
+        yield entry;
+      }
+      if (items.length > 0 && known.size === knownBefore) throw unreadable(what, `${field} beyond ${skip}`);
+      skip += items.length;
       // A short page need not be the last one: the Control Plane may give fewer than it is asked for.
-      if (page.length === 0 || (typeof answer.total === "number" && seen >= answer.total)) return;
+      if (items.length === 0 || (typeof answer.total === "number" && skip >= answer.total)) return;
     }
   }
 
@@ -146,17 +167,16 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       return read(v.looseObject({ workspace_name: nullableText }), body, "GET /auth/me").workspace_name;
     },
     async findAgentTypeByName(name) {
-      for await (const item of pages("/agent_type/all", "agent_types")) {
-        const type = read(wireAgentType, item, "GET /agent_type/all");
-        if (type.name === name)
-          return requireField(type.id ?? type.agent_type_id, "GET /agent_type/all", "id");
+      const path = "/agent_type/all";
+      for await (const type of entries(path, "agent_types", (item) => toAgentType(item, `GET ${path}`))) {
+        if (type.name === name) return requireField(type.id, `GET ${path}`, "id");
       }
       return undefined;
     },
     async findInstanceByName(name) {
-      for await (const item of pages("/agent_instance/all", "agent_instances")) {
-        const instance = toInstance(item, "GET /agent_instance/all");
-        if (instance.name === name) return instance;
+      const path = "/agent_instance/all";
+      for await (const found of entries(path, "agent_instances", (item) => toInstance(item, `GET ${path}`))) {
+        if (found.name === name) return found;
       }
       return undefined;
     },
@@ -206,6 +226,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 }
 
 function instancePath(agentInstanceId: string): string {
+  if (/\p{Surrogate}/u.test(agentInstanceId))
+    throw new ControlPlaneError("invalid", "an agent instance's id is not well-formed text", "no");
   return `/agent_instance/${encodeURIComponent(agentInstanceId)}`;
 }
 
@@ -219,6 +241,16 @@ function toWire(fields: Partial<AgentInstanceFields> & { isActive?: boolean }): 
     is_active: fields.isActive,
   };
   return Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== undefined));
+}
+
+interface ListEntry {
+  readonly id: string | undefined;
+  readonly name: string;
+}
+
+function toAgentType(item: unknown, what: string): ListEntry {
+  const { id, agent_type_id, name } = read(wireAgentType, item, what);
+  return { id: id ?? agent_type_id, name };
 }
 
 function toInstance(body: unknown, what: string): AgentInstance {

@@ -59,11 +59,12 @@ export function createHttp(options: HttpOptions): Http {
 
   async function once(request: HttpRequest, accept: readonly number[]): Promise<HttpAnswer> {
     const what = `${request.method} ${request.path}`;
+    const url = urlBelow(options.baseUrl, request.path, what);
     const timeout = Math.max(1, Math.min(timeoutMs, budget.remainingMs()));
     let response: Response;
     let text: string;
     try {
-      response = await send(options.baseUrl + request.path, {
+      response = await send(url, {
         method: request.method,
         headers: {
           accept: "application/json",
@@ -100,6 +101,15 @@ export function createHttp(options: HttpOptions): Http {
       }
     }
   };
+}
+
+/** Throws, with nothing sent, where the path would be read as another one: an id of `..` is, however it is escaped. */
+function urlBelow(baseUrl: string, path: string, what: string): string {
+  const url = new URL(baseUrl + path);
+  const { origin, pathname } = new URL(baseUrl);
+  const [asGiven] = path.split("?");
+  if (url.origin === origin && url.pathname === pathname.replace(/\/$/, "") + asGiven) return url.href;
+  throw new ControlPlaneError("invalid", `${what}: not a path below the Control Plane's base URL`, "no");
 }
 
 function isPassing(kind: ControlPlaneErrorKind): boolean {
@@ -140,9 +150,13 @@ function parseJson(text: string, required: boolean, what: string): unknown {
   }
 }
 
+/** The last year that HTTP's dates can name. */
+const LAST_DATE = Date.UTC(9999, 11, 31);
+
+/** A date that no clock shows is none: what is reckoned from it could not be written down. */
 function parseDate(header: string | null): number | undefined {
   const date = header === null ? Number.NaN : Date.parse(header);
-  return Number.isNaN(date) ? undefined : date;
+  return date >= 0 && date <= LAST_DATE ? date : undefined;
 }
 
 /** The code of a network error (`ECONNRESET`), or its name: never its message, which may repeat what was sent. */
@@ -209,11 +223,16 @@ function explain(status: number, text: string, request: HttpRequest): string {
   }
   const detail = body?.detail ?? body?.error?.message;
   const words = Array.isArray(detail)
-    ? detail.map((item) => `${[item?.loc].flat().join(".")}: ${item?.msg}`).join("; ")
+    ? detail.map((item) => `${[item?.loc].flat().map(plain).join(".")}: ${plain(item?.msg)}`).join("; ")
     : typeof detail === "string"
       ? detail
       : "";
   return words === "" ? "" : `, ${maskKeys(words, request).slice(0, 300)}`;
+}
+
+/** Only what is a text or a number: anything else may not bear to be made a text. */
+function plain(part: unknown): string {
+  return typeof part === "string" || typeof part === "number" ? String(part) : "";
 }
 
 /** What has the shape of a key; the API's own field names, such as `agent_type_id`, begin like one. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { ControlPlaneAuth } from "../../../lambda/contract";
-import { type ControlPlane, createControlPlane } from "../../../lambda/control-plane/client";
+import { type ControlPlane, createControlPlane, MAX_PAGES } from "../../../lambda/control-plane/client";
 import { ControlPlaneError, isControlPlaneError } from "../../../lambda/control-plane/errors";
 import { AgentKey, ControlPlaneApiKey } from "../../../lambda/domain/credential";
 import { FrozenClock, HOUR, MINUTE } from "../../../local/clock";
@@ -195,6 +195,90 @@ test("a Control Plane that gives the same page whatever is skipped is found out,
   );
   expect(asked).toBe(2);
 });
+
+describe("a list without an end", () => {
+  const instance = (id: number) => ({ id: `ai_${id}`, name: `instance-${id}` });
+  /** Each page takes a second. */
+  const without = (pageAfter: (skip: number, asked: number) => object[], budgetMs: number) => {
+    const clock = new FrozenClock(START);
+    const endsAt = START + budgetMs;
+    const asked: number[] = [];
+    const client = createControlPlane({
+      ...clientOptions,
+      clock,
+      budget: { remainingMs: () => endsAt - clock.now() },
+      apiKey: new ControlPlaneApiKey("token_operator123"),
+      fetch: async (url) => {
+        const skip = Number(new URL(String(url)).searchParams.get("skip"));
+        asked.push(skip);
+        clock.advanceBy(1_000);
+        return Response.json({ total: 1e9, agent_instances: pageAfter(skip, asked.length) });
+      },
+    });
+    return { client, asked };
+  };
+
+  test("whose pages alternate brings nothing new with the third", async () => {
+    const { client, asked } = without((_, count) => [instance(count % 2)], 180_000);
+    const error = await failureOf(client.findInstanceByName("missing"));
+    expect(error).toMatchObject({ kind: "unreadable", applied: "unknown" });
+    expect(error.message).toContain("lacks a readable field: agent_instances beyond 2");
+    expect(asked).toEqual([0, 1, 2]);
+  });
+
+  test(`is given up after ${MAX_PAGES} pages, where there is time for more`, async () => {
+    const { client, asked } = without((skip) => [instance(skip)], 1e9);
+    const error = await failureOf(client.findInstanceByName("missing"));
+    expect(error.kind).toBe("unreadable");
+    expect(error.message).toContain(`an end of agent_instances, within ${MAX_PAGES} pages`);
+    expect(asked).toHaveLength(MAX_PAGES);
+  });
+
+  test("is given up when the invocation's time is", async () => {
+    const { client, asked } = without((skip) => [instance(skip)], 20_000);
+    const error = await failureOf(client.findInstanceByName("missing"));
+    expect(error).toMatchObject({ kind: "unreachable", applied: "no" });
+    expect(error.message).toContain("no time is left for another page");
+    expect(asked.length).toBeLessThan(20);
+  });
+});
+
+test("an id that JavaScript would round is refused, since it would name another instance", async () => {
+  const answering = (body: string) =>
+    createControlPlane({
+      ...clientOptions,
+      apiKey: new ControlPlaneApiKey("token_operator123"),
+      fetch: async () => new Response(body),
+    });
+  const rounded = answering('{"id": 12345678901234567890, "name": "a"}');
+  await expect(failureOf(rounded.getInstance("ai_1"))).resolves.toMatchObject({ kind: "unreadable" });
+  const exact = answering('{"id": 9007199254740991, "name": "a"}');
+  await expect(exact.getInstance("ai_1")).resolves.toMatchObject({ id: "9007199254740991" });
+});
+
+test.each(["..", ".", "\ud800"])(
+  "an instance of the id %j is never asked for: the path would lead elsewhere",
+  async (id) => {
+    let asked = 0;
+    const client = createControlPlane({
+      ...clientOptions,
+      baseUrl: "https://cp.example/api/v1",
+      apiKey: new ControlPlaneApiKey("token_operator123"),
+      fetch: async () => {
+        asked += 1;
+        return Response.json({ id, name: "a", secret: "agent_new12345" });
+      },
+    });
+    for (const call of [
+      client.getInstance(id),
+      client.deleteInstance(id),
+      client.refreshAgentKey(id, "key-1"),
+    ]) {
+      await expect(failureOf(call)).resolves.toMatchObject({ kind: "invalid", applied: "no" });
+    }
+    expect(asked).toBe(0);
+  },
+);
 
 test("sends an idempotency key with create and refresh", async () => {
   const { client, server } = await connected({ honoursIdempotencyKey: true });

@@ -300,3 +300,22 @@ test.each<[string, Reply]>([
   await failureOf(http(MINT));
   expect(requests).toHaveLength(1);
 });
+
+test.each([
+  "Sat, 13 Sep 275760 00:00:00 GMT",
+  "+275760-09-13T00:00:00Z",
+  "Thu, 01 Jan 1960 00:00:00 GMT",
+  "soon",
+])("a Date header of '%s' is none: nothing could be reckoned from it", async (date) => {
+  const { http } = server([json(200, {}, { date })]);
+  await expect(http(READ)).resolves.toMatchObject({ date: undefined });
+});
+
+test.each([
+  ['{"detail":[{"loc":[{"toString":1},"name"],"msg":{"toString":null}}]}', "GET /auth/me: 422, .name: "],
+  [`{"detail":[{"loc":${"[".repeat(20_000)}${"]".repeat(20_000)},"msg":"no"}]}`, "GET /auth/me: 422, : no"],
+  ['{"detail":[null,1]}', "GET /auth/me: 422, : ; : "],
+])("an explanation that can't be told is left out: %#", async (body, message) => {
+  const { http } = server([text(422, body)]);
+  await expect(failureOf(http(READ))).resolves.toMatchObject({ kind: "invalid", message });
+});
