@@ -46,6 +46,13 @@ export class IntentTable extends Construct {
     this.arn = table.arn;
   }
 
+  /** Looking whether an operator has ordered a mint. Goes with `writeAccess`, which has what the table's key needs. */
+  readAccess(): FunctionAccess {
+    return {
+      statements: [{ Sid: "ReadIntents", Effect: "Allow", Action: "dynamodb:GetItem", Resource: this.arn }],
+    };
+  }
+
   /** Taking and completing an intent: conditional writes, which answer with what stands. No read, no deletion. */
   writeAccess(): FunctionAccess {
     const { settings, location, encryptionKeyArn } = this.props;

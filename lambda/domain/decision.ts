@@ -1,4 +1,4 @@
-import type { Intent } from "../mint/intent";
+import { type Intent, isOrder } from "../mint/intent";
 
 /**
  * Every state that staging labels, key validity and intent can be in has a name and one course. This file is pure: the
@@ -58,6 +58,8 @@ export const STOPS = {
     "The new key could not be stored before the invocation's end. A later attempt mints another.",
   "promoted-meanwhile":
     "Another attempt has moved AWSCURRENT since this one began. AWSPENDING was taken off; nothing is left to do.",
+  paused:
+    "An operator has paused the rotation of this key. It goes on by itself after the pause, or by: valmi-agent-keys resume.",
   "promotion-failed":
     "The new key is stored and tested, and AWSCURRENT could not be moved. The next attempt moves it.",
 } as const satisfies Record<string, string>;
@@ -125,14 +127,14 @@ export type MintCourse =
   /** The standing intent becomes this attempt's, one mint up, and a key is minted. */
   | {
       readonly course: "mint-again";
-      readonly because: "refused" | "lost" | "dead" | "rolled-back" | "timed-out";
+      readonly because: "refused" | "lost" | "dead" | "rolled-back" | "timed-out" | "ordered";
     }
   /** The key is stored: test it and move AWSCURRENT, by way of a copy where it stands under an older token. */
   | { readonly course: "promote"; readonly copy: boolean }
   /** This attempt's version holds a value that must not become current, and cannot hold another: only a new token can go on. */
   | {
       readonly course: "drop-pending";
-      readonly state: "pending-key-dead" | "pending-leftover" | "promoted-meanwhile";
+      readonly state: "pending-key-dead" | "pending-leftover" | "promoted-meanwhile" | "paused";
     }
   | { readonly course: "stop"; readonly state: "mint-in-flight"; readonly until: number };
 
@@ -163,6 +165,10 @@ function decideFreely(facts: MintFacts): MintCourse {
   const { standing, stored, storedAt, storedHere, wasPromoted, baseIsCurrent, now } = facts;
   // An attempt that was paused sees this: what it read at its start is no longer so.
   if (!baseIsCurrent) return { course: "drop-pending", state: "promoted-meanwhile" };
+  if (standing?.outcome === "paused" && now < standing.attemptEndsAt) {
+    return { course: "drop-pending", state: "paused" };
+  }
+  if (standing && isOrder(standing)) return { course: "mint-again", because: "ordered" };
   if (standing && (standing.outcome === "promoted" || wasPromoted)) {
     // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names, which its
     // record need not say. Only a read that cannot lag behind the promotion shows it.

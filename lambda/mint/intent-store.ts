@@ -2,6 +2,7 @@ import {
   type AttributeValue,
   ConditionalCheckFailedException,
   type DynamoDBClient,
+  GetItemCommand,
   PutItemCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
@@ -35,7 +36,7 @@ const storedIntent = v.pipe(
     attemptEndsAt: number,
     mint: number,
     idempotencyKey: text,
-    outcome: v.pipe(text, v.picklist(["open", "refused", "lost", "promoted", "dead"])),
+    outcome: v.pipe(text, v.picklist(["open", "refused", "lost", "promoted", "dead", "paused", "ordered"])),
     earlierMints: v.pipe(
       v.object({ L: v.array(text) }),
       v.transform(({ L }) => L),
@@ -79,16 +80,23 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
         ":mint": { N: String(previous.mint) },
         ":owner": { S: previous.owner },
       }),
+    async read(secretArn, baseVersionId) {
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: tableName,
+          Key: keyOf({ secretArn, baseVersionId }),
+          ConsistentRead: true,
+        }),
+      );
+      return Item === undefined ? undefined : v.parse(storedIntent, Item);
+    },
     async settle(intent, outcome) {
       const fields = Object.entries(outcome).filter(([, value]) => value !== undefined);
       try {
         await client.send(
           new UpdateItemCommand({
             TableName: tableName,
-            Key: {
-              [INTENT_TABLE_KEYS.partition]: { S: intent.secretArn },
-              [INTENT_TABLE_KEYS.sort]: { S: intent.baseVersionId },
-            },
+            Key: keyOf(intent),
             UpdateExpression: `SET ${fields.map(([name]) => `#${name} = :${name}`).join(", ")}`,
             ConditionExpression: "mint = :mint AND #owner = :owner",
             ExpressionAttributeNames: {
@@ -107,6 +115,13 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
         if (!(error instanceof ConditionalCheckFailedException)) throw error;
       }
     },
+  };
+}
+
+function keyOf({ secretArn, baseVersionId }: Pick<Intent, "secretArn" | "baseVersionId">) {
+  return {
+    [INTENT_TABLE_KEYS.partition]: { S: secretArn },
+    [INTENT_TABLE_KEYS.sort]: { S: baseVersionId },
   };
 }
 

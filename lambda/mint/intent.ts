@@ -30,16 +30,20 @@ export interface Intent {
   readonly idempotencyKey: string;
   /**
    * `open`: a mint may be on its way. `refused`: the Control Plane certainly did not mint. `lost`: it minted, and nobody
-   * has the key. `promoted`: stored, tested, under AWSCURRENT. `dead`: stored, and proven refused.
+   * has the key. `promoted`: stored, tested, under AWSCURRENT. `dead`: stored, and proven refused. `paused` and `ordered`:
+   * no mint of its own, but an operator's order, which holds until `attemptEndsAt`.
    */
-  readonly outcome: "open" | "refused" | "lost" | "promoted" | "dead";
+  readonly outcome: "open" | "refused" | "lost" | "promoted" | "dead" | OrderKind;
   /** Earlier mints upon the same base, as `<mint>:<versionId>:<takenAt>`: every minted key is accounted for. */
   readonly earlierMints: readonly string[];
 }
 
+/** `paused`: nothing is minted upon this base for a while. `ordered`: the next mint need not wait for a running grace period. */
+export type OrderKind = "paused" | "ordered";
+
 /** What is known after a mint, for the history. */
 export interface IntentOutcome {
-  readonly outcome: Exclude<Intent["outcome"], "open">;
+  readonly outcome: Exclude<Intent["outcome"], "open" | OrderKind>;
   readonly settledAt: number;
   readonly fingerprint?: string;
   readonly previousFingerprint?: string;
@@ -59,6 +63,8 @@ export interface IntentStore {
   take(intent: Intent): Promise<TakenIntent>;
   /** Replaces `previous` (same mint number and owner, or nothing happens) by `intent`; else gives the one that stands. */
   retake(intent: Intent, previous: Intent): Promise<TakenIntent>;
+  /** The one that stands for a secret and a base; `undefined` where there is none. */
+  read(secretArn: string, baseVersionId: string): Promise<Intent | undefined>;
   /** Completes the record, if it is still this attempt's. */
   settle(intent: Intent, outcome: IntentOutcome): Promise<void>;
 }
@@ -69,4 +75,63 @@ export function fixedVersionId(secretArn: string, base: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
     "-",
   );
+}
+
+export interface Order {
+  readonly kind: OrderKind;
+  readonly secretArn: string;
+  /** The version under AWSCURRENT. */
+  readonly baseVersionId: string;
+  readonly agentInstanceId: string;
+  readonly owner: string;
+  /** On the Control Plane's clock, as everything here. */
+  readonly now: number;
+  /** Until when the order holds. A pause that is to end has `now` here. */
+  readonly until: number;
+}
+
+/**
+ * The record of an operator's order upon the current version: to be taken where none stands there, or else to replace the
+ * standing one (`IntentStore.retake`), whose mints it keeps account of. `undefined` where a mint may be on its way, or has
+ * left a key behind that the next rotation has to replace first.
+ */
+export function orderUpon(standing: Intent | undefined, order: Order): Intent | undefined {
+  const { kind, now, until, ...names } = order;
+  const record = { ...names, takenAt: now, attemptEndsAt: until, idempotencyKey: "none", outcome: kind };
+  if (standing === undefined) {
+    return { ...record, versionId: order.baseVersionId, graceFrom: now, mint: 0, earlierMints: [] };
+  }
+  if (!isOrder(standing) && standing.outcome !== "refused" && standing.outcome !== "promoted")
+    return undefined;
+  return {
+    ...record,
+    versionId: standing.versionId,
+    graceFrom: beganNoGrace(standing) ? now : standing.graceFrom,
+    mint: standing.mint,
+    earlierMints: earlierMintsOf(standing),
+  };
+}
+
+export function isOrder({ outcome }: Pick<Intent, "outcome">): boolean {
+  return outcome === "paused" || outcome === "ordered";
+}
+
+/** `intent` as the successor of a standing one: one mint up, with the earlier mints accounted for. */
+export function succeed(standing: Intent, intent: Intent): Intent {
+  return {
+    ...intent,
+    graceFrom: beganNoGrace(standing) ? intent.takenAt : standing.graceFrom,
+    mint: standing.mint + 1,
+    earlierMints: earlierMintsOf(standing),
+  };
+}
+
+/** What was refused, or only ordered, has begun no grace period; but a mint before it may have. */
+function beganNoGrace(standing: Intent): boolean {
+  return (standing.outcome === "refused" || isOrder(standing)) && standing.graceFrom === standing.takenAt;
+}
+
+function earlierMintsOf(standing: Intent): readonly string[] {
+  if (isOrder(standing)) return standing.earlierMints;
+  return [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.takenAt}`];
 }

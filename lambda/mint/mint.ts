@@ -4,7 +4,7 @@ import { type ControlPlaneError, isControlPlaneError } from "../control-plane/er
 import { Stop } from "../domain/decision";
 import type { Log } from "../log";
 import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
-import type { Intent, IntentOutcome, IntentStore } from "./intent";
+import { type Intent, type IntentOutcome, type IntentStore, succeed } from "./intent";
 
 /**
  * The one way a key comes into being, for both functions: an intent that is ours, one call that issues, one Put. Between
@@ -125,18 +125,6 @@ export async function settleOrWarn(
 /** The intent of the next mint upon the same base, by the same attempt. */
 function nextMint(intent: Intent, plan: Pick<MintPlan, "newId" | "now">): Intent {
   return succeed(intent, { ...intent, takenAt: plan.now(), idempotencyKey: plan.newId(), outcome: "open" });
-}
-
-/** `intent` as the successor of a standing one: one mint up, with the earlier mints accounted for. */
-export function succeed(standing: Intent, intent: Intent): Intent {
-  // What was refused has begun no grace period; but a mint before it may have.
-  const beganNothing = standing.outcome === "refused" && standing.graceFrom === standing.takenAt;
-  return {
-    ...intent,
-    graceFrom: beganNothing ? intent.takenAt : standing.graceFrom,
-    mint: standing.mint + 1,
-    earlierMints: [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.takenAt}`],
-  };
 }
 
 async function storeUntilTimeIsUp(

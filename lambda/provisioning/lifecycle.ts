@@ -18,8 +18,8 @@ import {
   UnreadableSecretValueError,
 } from "../domain/secret-value";
 import type { Log } from "../log";
-import { fixedVersionId, type Intent, type IntentStore, NO_VERSION } from "../mint/intent";
-import { MINT_RESERVE_MS, mintAndStore, settleOrWarn, succeed } from "../mint/mint";
+import { fixedVersionId, type Intent, type IntentStore, NO_VERSION, succeed } from "../mint/intent";
+import { MINT_RESERVE_MS, mintAndStore, settleOrWarn } from "../mint/mint";
 import {
   type SecretDescription,
   type SecretStore,

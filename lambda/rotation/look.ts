@@ -40,12 +40,31 @@ export async function lookBeforeMinting(deps: RotationDeps, rotation: Rotation):
   if (check.accepted && check.agentInstanceId !== current.agentInstanceId) throw new Stop("wrong-instance");
   const guard = check.accepted ? guardedUntil(current, deps.gracePeriodMs) : undefined;
   const isGuarded = guard !== undefined && controlPlane.now() < guard;
-  if (isGuarded && !(pending && isNewer(pending.record, current))) {
+  if (
+    isGuarded &&
+    !(pending && isNewer(pending.record, current)) &&
+    !(await isDue(deps, rotation, controlPlane))
+  ) {
     // Left there, AWSPENDING on a version with nothing new would refuse every later rotation.
     return dropPending(deps, rotation, description, "grace-running", new Date(guard).toISOString());
   }
   if (deps.budget.remainingMs() < MINT_RESERVE_MS) throw new Stop("out-of-time");
   return { ...rotation, controlPlane, current, currentAccepted: check.accepted, instance, pending };
+}
+
+/**
+ * Whether a mint upon this very version is due although the guard is up: an operator has ordered it, whatever it ends, or one
+ * was begun already, and has ended what it ends.
+ */
+async function isDue(
+  deps: RotationDeps,
+  { secretArn, base }: Rotation,
+  controlPlane: ControlPlane,
+): Promise<boolean> {
+  const standing = await deps.intents.read(secretArn, base);
+  if (standing === undefined) return false;
+  if (standing.outcome === "ordered") return controlPlane.now() < standing.attemptEndsAt;
+  return standing.outcome === "open" || standing.outcome === "lost" || standing.outcome === "dead";
 }
 
 /** The instance that a record names, which has to be there, active and this secret's. Throws a `Stop`. */

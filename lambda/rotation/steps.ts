@@ -1,8 +1,8 @@
 import type { AgentKey } from "../domain/credential";
 import { decideMint, decideStep, type MintCourse, Stop } from "../domain/decision";
 import { type AgentKeyRecord, composeRecord, serialiseRecord } from "../domain/secret-value";
-import type { Intent } from "../mint/intent";
-import { mintAndStore, succeed } from "../mint/mint";
+import { type Intent, succeed } from "../mint/intent";
+import { mintAndStore } from "../mint/mint";
 import { VersionConflictError, versionWith } from "../secrets/secret-store";
 import {
   activeInstance,

@@ -18,7 +18,7 @@ interface WriteInput {
 const RESERVED_WORDS = ["OWNER", "TIME", "VALUE", "TOKEN", "STATUS", "NAME", "STATE"];
 
 /**
- * One DynamoDB table, with what conditional writes need: `PutItem` and `UpdateItem`, conditions of
+ * One DynamoDB table, with what the intent store needs: `GetItem`, and `PutItem` and `UpdateItem` with conditions of
  * `attribute_not_exists(a)` and `a = :v` joined by AND, updates by SET. As strict as DynamoDB on reserved words and on
  * placeholders that no expression uses.
  */
@@ -33,6 +33,10 @@ export class InMemoryTable {
   readonly perform = (operation: string, given: Record<string, unknown>): object => {
     const input = given as unknown as WriteInput;
     if (input.TableName !== this.name) throw new AwsRefusal("ResourceNotFoundException", "No such table");
+    if (operation === "GetItem") {
+      const item = this.items.get(this.keyOf(input.Key ?? {}));
+      return item ? { Item: structuredClone(item) } : {};
+    }
     if (operation !== "PutItem" && operation !== "UpdateItem") {
       throw new AwsRefusal("UnknownOperationException", `${operation} is not imitated`);
     }

@@ -41,7 +41,7 @@ export function dynamoDbClient(send: Send): DynamoDBClient {
 
 type Item = Record<string, { S?: string; N?: string }>;
 
-/** DynamoDB as far as the intent store uses it: conditional PutItem and UpdateItem on one table. Plain data. */
+/** DynamoDB as far as the intent store uses it: GetItem, conditional PutItem and UpdateItem on one table. Plain data. */
 export class IntentTable {
   constructor(public items: ReadonlyMap<string, Item> = new Map()) {}
 
@@ -50,6 +50,7 @@ export class IntentTable {
     const values = (input.ExpressionAttributeValues ?? {}) as Item;
     const key = keyOf((operation === "PutItem" ? input.Item : input.Key) as Item);
     const standing = this.items.get(key);
+    if (operation === "GetItem") return standing ? { Item: standing } : {};
     if (!holds(String(input.ConditionExpression), standing, names, values)) {
       throw new ConditionalCheckFailedException({
         message: "The conditional request failed",

@@ -181,6 +181,14 @@ describe("minting", () => {
     ["promoted", "accepted", SEEN, "here", drop("pending-leftover")],
     ["promoted", "refused", SEEN, "older", again("rolled-back")],
     ["promoted", "empty", SEEN, "here", again("rolled-back")],
+    ["paused", "leftover", ENDS - 1, "older", drop("paused")],
+    ["paused", "empty", ENDS - 1, "here", drop("paused")],
+    ["paused", "accepted", ENDS - 1, "here", drop("paused")],
+    ["paused", "leftover", ENDS, "older", again("ordered")],
+    ["paused", "accepted", ENDS, "older", again("ordered")],
+    ["ordered", "leftover", START, "older", again("ordered")],
+    ["ordered", "leftover", ENDS, "older", again("ordered")],
+    ["ordered", "accepted", START, "here", drop("pending-leftover")],
   ])("%s, its key %s, at %d, stored %s", (outcome, stored, now, where, course) => {
     expect(decide(outcome, stored, now, where)).toEqual(course);
   });

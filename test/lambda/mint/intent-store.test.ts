@@ -1,7 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { INTENT_TABLE_KEYS } from "../../../lambda/contract";
+import { succeed } from "../../../lambda/mint/intent";
 import { dynamoDbIntentStore } from "../../../lambda/mint/intent-store";
-import { succeed } from "../../../lambda/mint/mint";
 import { intent, SECRET_ARN, START } from "../../helpers/builders";
 import { InMemoryAws } from "../../helpers/in-memory-aws";
 import { InMemoryTable } from "../../helpers/in-memory-table";

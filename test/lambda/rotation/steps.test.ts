@@ -1,6 +1,7 @@
 import { AgentKey } from "../../../lambda/domain/credential";
 import { Stop, type StopName } from "../../../lambda/domain/decision";
 import { serialiseRecord } from "../../../lambda/domain/secret-value";
+import { type Intent, orderUpon } from "../../../lambda/mint/intent";
 import { ROTATION_STEPS, type RotationDeps } from "../../../lambda/rotation/rotation";
 import { runStep } from "../../../lambda/rotation/steps";
 import { DAY, HOUR, MINUTE, SECOND } from "../../../local/clock";
@@ -411,6 +412,73 @@ describe("before anything is changed, createSecret stops by name:", () => {
     world.clock.advanceBy(1 * SECOND);
     await world.step("createSecret", world.requestRotation());
     expect(world.minted).toHaveLength(3);
+  });
+
+  describe("an operator's order", () => {
+    const place = async (kind: "paused" | "ordered", until: number) => {
+      const { intents } = world.invocation();
+      const names = { secretArn: world.secretArn, baseVersionId: world.versionWith("AWSCURRENT") as string };
+      const standing = await intents.read(names.secretArn, names.baseVersionId);
+      const order = orderUpon(standing, {
+        ...names,
+        kind,
+        until,
+        now: world.clock.now(),
+        agentInstanceId: world.current.agentInstanceId,
+        owner: `operator-${until}`,
+      }) as Intent;
+      const { taken } = await (standing ? intents.retake(order, standing) : intents.take(order));
+      expect(taken).toBe(true);
+    };
+
+    test("to pause stops every rotation until its end, and changes nothing", async () => {
+      await ready();
+      await place("paused", world.clock.now() + HOUR);
+      const token = world.requestRotation();
+      expect((await stopOf(world.step("createSecret", token))).state).toBe("paused");
+      expect(world.versionWith("AWSPENDING")).not.toBe(token);
+      expect(world.minted).toHaveLength(1);
+      world.clock.advanceBy(HOUR);
+      await world.step("createSecret", world.requestRotation());
+      expect(world.minted).toHaveLength(2);
+      expect(world.currentIsAccepted).toBe(true);
+    });
+
+    test("to resume ends a pause", async () => {
+      await ready();
+      await place("paused", world.clock.now() + DAY);
+      await place("paused", world.clock.now());
+      await world.step("createSecret", world.requestRotation());
+      expect(world.minted).toHaveLength(2);
+    });
+
+    test("to mint goes before a running grace period, once and for a while", async () => {
+      await ready();
+      await world.step("createSecret", world.requestRotation());
+      world.clock.advanceBy(HOUR);
+      await place("ordered", world.clock.now() + MINUTE);
+      world.clock.advanceBy(MINUTE);
+      expect((await stopOf(world.step("createSecret", world.requestRotation()))).state).toBe("grace-running");
+      await place("ordered", world.clock.now() + MINUTE);
+      await world.step("createSecret", world.requestRotation());
+      expect(world.minted).toHaveLength(3);
+      expect(world.currentIsAccepted).toBe(true);
+      expect((await stopOf(world.step("createSecret", world.requestRotation()))).state).toBe("grace-running");
+    });
+
+    test("that was begun is brought to its end, though the guard is up", async () => {
+      await ready();
+      await world.step("createSecret", world.requestRotation());
+      world.clock.advanceBy(HOUR);
+      await place("ordered", world.clock.now() + MINUTE);
+      world.orderFault(REFRESH, "never-arrived");
+      const token = world.requestRotation();
+      expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
+      world.clock.advanceBy(5 * MINUTE);
+      await world.step("createSecret", token);
+      expect(world.versionWith("AWSCURRENT")).toBe(token);
+      expect(world.currentIsAccepted).toBe(true);
+    });
   });
 
   test("a refusal is told though its record could not be written; the next attempt waits for it", async () => {
