@@ -237,7 +237,8 @@ export class Deployment {
     return stdout;
   }
 
-  private environment(): NodeJS.ProcessEnv {
+  /** The whole environment of the programs that it starts, for whoever runs Terraform beside it. */
+  environment(): NodeJS.ProcessEnv {
     const { env = process.env, folder, region, toolchain, variables } = this.options;
     const kept = Object.entries(withoutAws(env)).filter(([name]) => !name.startsWith("TF_"));
     return {
@@ -276,7 +277,8 @@ export class Deployment {
     return JSON.parse(await readFile(join(this.stackFolder(), "cdk.tf.json"), "utf8")) as SynthesisedStack;
   }
 
-  private stackFolder(): string {
+  /** Where the last synth put the stack, and where Terraform is to run. */
+  stackFolder(): string {
     return join(this.options.folder, "cdktf.out", "stacks", this.options.environment);
   }
 }

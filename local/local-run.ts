@@ -5,7 +5,11 @@ import { setOperatorKey } from "../cli/operator-key";
 import type { Environment } from "../constructs";
 import { LOCAL_RUN_VARIABLE } from "../constructs/environment";
 import { SettableClock } from "./clock";
-import { type LocalControlPlane, startControlPlane } from "./control-plane/server";
+import {
+  type ControlPlaneServerOptions,
+  type LocalControlPlane,
+  startControlPlane,
+} from "./control-plane/server";
 import { type CountingProxy, startCountingProxy } from "./demo/counting-proxy";
 import { addAdoptedInstances, seedFor } from "./demo/seed";
 import { Deployment } from "./deployment";
@@ -30,6 +34,21 @@ export interface LocalRunOptions {
   readonly signal?: AbortSignal;
   /** @default process.env */
   readonly env?: NodeJS.ProcessEnv;
+  /** Of the Control Plane, beside what the environment says. @default - see each option */
+  readonly controlPlane?: Pick<ControlPlaneServerOptions, "keyPrefix" | "apiKeys">;
+  /** Module that synthesises the stacks. @default - `main.ts` */
+  readonly app?: string;
+  /** Variables of `cdktf` and Terraform, beside those that lead to the local services. @default - none */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Whatever Terraform asks of AWS, and Secrets Manager of the functions, goes through here. @default - nothing does */
+  readonly front?: Front;
+}
+
+/** Stands between those who call the local AWS and the local AWS. */
+export interface Front {
+  readonly url: string;
+  /** Where requests go. Called before the first one comes. */
+  forwardTo(services: { readonly emulatorUrl: string; readonly secretsManagerUrl: string }): void;
 }
 
 /** The three parts of a local run, wired, and a deployment of one environment on them that hasn't begun. */
@@ -81,6 +100,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
         clock,
         seed: seedFor(environment),
         graceHours: environment.controlPlane.gracePeriodHours ?? 24,
+        ...options.controlPlane,
       }),
     );
     addAdoptedInstances(controlPlane.state, environment);
@@ -116,7 +136,9 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
           )
         : { ...toolchain.emulator, pid: undefined };
     dynamoDb?.forwardTo(emulator.url);
-    lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = emulator.url;
+    const { front } = options;
+    front?.forwardTo({ emulatorUrl: emulator.url, secretsManagerUrl: secretsManager.url });
+    lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = front?.url ?? emulator.url;
 
     const endpoints = {
       AWS_ENDPOINT_URL: emulator.url,
@@ -137,10 +159,20 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       environment: environment.name,
       region,
       toolchain,
-      app: [process.execPath, "--import", require.resolve("tsx"), join(PROJECT_FOLDER, "main.ts")]
+      app: [
+        process.execPath,
+        "--import",
+        require.resolve("tsx"),
+        options.app ?? join(PROJECT_FOLDER, "main.ts"),
+      ]
         .map((part) => JSON.stringify(part))
         .join(" "),
-      variables: { ...endpoints, [LOCAL_RUN_VARIABLE]: controlPlane.url },
+      variables: {
+        ...endpoints,
+        ...(front && { AWS_ENDPOINT_URL: front.url, AWS_ENDPOINT_URL_SECRETS_MANAGER: front.url }),
+        [LOCAL_RUN_VARIABLE]: controlPlane.url,
+        ...options.variables,
+      },
       ...(signal && { signal }),
       env,
     });
