@@ -1,7 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { searchForLeaks } from "../../../local/demo/leak-search";
+import { zipSync } from "fflate";
+import { searchForLeaks, searchPlaces } from "../../../local/demo/leak-search";
 import { removeFolders, temporaryFolder } from "../programs";
 
 const KEY = "agent_k3yT0find";
@@ -28,6 +29,39 @@ it.each([
   expect(hits).toEqual([{ place: join("stacks", "dev", "planted"), textNumber: 1 }]);
 });
 
+const SIGNS = 'agent_k3y+/=&<>%"\\T0find';
+const once = JSON.stringify(SIGNS);
+const inGo = once.replaceAll("&", "\\u0026").replaceAll("<", "\\u003c").replaceAll(">", "\\u003e");
+
+it.each<[string, string | Uint8Array]>([
+  ["as it is", SIGNS],
+  ["in JSON", `{"key":${once}}`],
+  ["in JSON within JSON", JSON.stringify({ input: JSON.stringify({ key: SIGNS }) })],
+  ["in JSON as Go writes it", `{"key": ${inGo}}`],
+  ["in Go's JSON within JSON", JSON.stringify(inGo)],
+  ["in a URL", `https://value.valmi.io/?key=${encodeURIComponent(SIGNS)}&page=1`],
+  ["in a form", new URLSearchParams({ key: SIGNS }).toString()],
+  ["in base64", Buffer.from(SIGNS).toString("base64")],
+  ["in base64 for URLs", Buffer.from(`?${SIGNS}`).toString("base64url")],
+  ["in JSON in base64", Buffer.from(`[1,${once}]`).toString("base64")],
+  ["in Go's JSON in base64", Buffer.from(`[${inGo}]`).toString("base64")],
+  ["in hexadecimal", Buffer.from(SIGNS).toString("hex")],
+  ["cut off at its end", `refused: ${SIGNS.slice(0, -6)}…`],
+  ["cut off at its beginning", `…${SIGNS.slice(6)}`],
+  ["in a zip", zipSync({ tfplan: Buffer.from(`{"key":${inGo}}`) })],
+  ["in a zip within a zip", zipSync({ "functions.zip": zipSync({ "index.js": Buffer.from(SIGNS) }) })],
+])("finds a key of every sign %s", (_, content) => {
+  const { hits } = searchPlaces([OTHER, SIGNS], [{ place: "planted", content: Buffer.from(content) }]);
+
+  expect(hits).toEqual([{ place: "planted", textNumber: 1 }]);
+});
+
+it("counts what a zip holds, not what it weighs", () => {
+  const content = Buffer.from(zipSync({ a: Buffer.alloc(1_000), b: Buffer.alloc(500) }));
+
+  expect(searchPlaces([KEY], [{ place: "zip", content }]).bytes).toBe(1_500);
+});
+
 it("finds a key among texts that are in no file, and counts what it read", () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "clean"), "12345");
@@ -48,7 +82,7 @@ it("finds nothing where there is nothing, and never says what it looked for", ()
   expect(JSON.stringify(found)).not.toContain(KEY);
 });
 
-it("follows no symbolic link, and doesn't look into what is compressed", () => {
+it("follows no symbolic link, and doesn't look into what is compressed but no zip", () => {
   const folder = temporaryFolder();
   const outside = temporaryFolder();
   writeFileSync(join(outside, "provider"), KEY);
