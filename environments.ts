@@ -29,6 +29,8 @@ export const environments: readonly Environment[] = [
     controlPlane: { apiKeySecretName: "valmi/dev/operator-api-key" },
     // Instances and secrets go when they are removed from here, and with `cdktf destroy dev`.
     removal: "delete",
+    // Saves the dollar a month that a KMS key of its own costs, which the others have.
+    kms: "aws",
     agentInstances: [
       {
         id: "support",
@@ -69,7 +71,6 @@ export const environments: readonly Environment[] = [
     // assumeRole: { roleArn: "arn:aws:iam::123456789012:role/deploy-agent-keys" },
     // backend: { bucket: "example-terraform-state" },
     controlPlane: { apiKeySecretName: "valmi/production/operator-api-key" },
-    kms: "managed-per-environment",
     tags: { team: "agents" },
     agentInstances: [
       {

@@ -4,6 +4,7 @@ import { AgentInstance } from "./agent-instance";
 import { AgentKeyRotation } from "./agent-key-rotation";
 import { AgentKeySecret } from "./agent-key-secret";
 import type { AgentInstanceSettings, ResolvedSettings } from "./environment";
+import type { EnvironmentKey } from "./environment-key";
 import type { AwsLocation } from "./names";
 import type { NodeFunction } from "./node-function";
 
@@ -13,6 +14,8 @@ export interface AgentKeyProps {
   readonly location: AwsLocation;
   /** @default - the key `aws/secretsmanager` */
   readonly encryptionKeyArn?: string;
+  /** @default - the key's policy is somebody else's to keep */
+  readonly environmentKey?: EnvironmentKey;
   readonly rotationFunction: NodeFunction;
   readonly provisioningFunction: NodeFunction;
   /** Whatever of the environment must be there first, and last, and isn't reached through the functions. */

@@ -67,11 +67,21 @@ export interface AgentKeysSettings {
   readonly iamPath?: string;
 
   /**
-   * The KMS key of secrets and of the intent table: `"aws"` for the keys that AWS manages, `"managed-per-environment"`
-   * for one made here (about 1 USD a month, rotated every year), or the ARN of one that exists.
-   * @default "aws"
+   * The KMS key of the secrets, the intent table, and the functions' logs and environment: `"managed-per-environment"`
+   * for one made here (about 1 USD a month, rotated every year), `"aws"` for the keys that AWS manages, or one that
+   * exists. The default doesn't follow from `removal`, which is changed on the way to taking an environment down: the key
+   * would go while the secrets need it. For the same reason docs/operations.md says how to change this setting.
+   * @default "managed-per-environment"
    */
-  readonly kms?: "aws" | "managed-per-environment" | { readonly keyArn: string };
+  readonly kms?: KmsSettings;
+
+  /**
+   * Ids of VPC endpoints of Secrets Manager. Where given, the value of an agent key is read through these alone, whoever
+   * reads, except by the functions. It also ends what reads on your behalf from outside of them: the AWS console, a
+   * pipeline, and a service such as ECS that injects the key from its own network.
+   * @default - from anywhere, by whom IAM lets
+   */
+  readonly readThroughVpcEndpoints?: readonly string[];
 
   /**
    * Where the functions run, for a Control Plane that is reachable from a VPC only. The subnets need a way to
@@ -152,6 +162,20 @@ export interface RotationSettings {
    * @default - to the end of the UTC day
    */
   readonly windowHours?: number;
+}
+
+export type KmsSettings = "managed-per-environment" | "aws" | OwnKmsKey;
+
+/** A KMS key of your own, whose policy leaves its use to IAM or names the roles of the functions. */
+export interface OwnKmsKey {
+  readonly keyArn: string;
+
+  /**
+   * Whether it also encrypts the functions' logs and environment. The key's policy then has to admit
+   * `logs.<region>.amazonaws.com`, else the log groups can't be made.
+   * @default false
+   */
+  readonly encryptsFunctions?: boolean;
 }
 
 export interface VpcSettings {
@@ -288,7 +312,8 @@ export interface ResolvedSettings {
   readonly namePrefix: string;
   readonly permissionsBoundaryArn?: string;
   readonly iamPath: string;
-  readonly kms: "aws" | "managed-per-environment" | { readonly keyArn: string };
+  readonly kms: KmsSettings;
+  readonly readThroughVpcEndpoints: readonly string[];
   readonly vpc?: VpcSettings;
   readonly functions: Required<FunctionSettings>;
 }
@@ -312,7 +337,8 @@ export function resolveSettings(settings: AgentKeysSettings): ResolvedSettings {
     tags: settings.tags ?? {},
     namePrefix: settings.namePrefix ?? "valmi",
     iamPath: settings.iamPath ?? "/",
-    kms: settings.kms ?? "aws",
+    kms: settings.kms ?? "managed-per-environment",
+    readThroughVpcEndpoints: settings.readThroughVpcEndpoints ?? [],
     functions: { runtime: "nodejs22.x", architecture: "arm64", logRetentionDays: 365, ...settings.functions },
     ...(settings.permissionsBoundaryArn === undefined
       ? {}

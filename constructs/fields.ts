@@ -65,6 +65,11 @@ const arn = (what: string, pattern: RegExp) =>
 const roleArn = arn("an IAM role", /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/);
 const keyArn = orReference(arn("a KMS key", /^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[a-z0-9-]+$/));
 
+const flag: Check = (value) =>
+  typeof value === "boolean"
+    ? []
+    : [{ field: "", rule: "must be true or false", got: value, fix: "choose one of them" }];
+
 const isControlPlaneUrl = (value: string) => {
   if (!URL.canParse(value)) return false;
   const { protocol, username, password } = new URL(value);
@@ -195,7 +200,15 @@ const SETTINGS_FIELDS = {
   iamPath: optional(
     text("must begin and end with a slash, such as /agents/", /^\/([\w+=,.@-]+\/)*$/, "add the slashes"),
   ),
-  kms: optional(orLiteral(["aws", "managed-per-environment"], object({ keyArn: required(keyArn) }))),
+  kms: optional(
+    orLiteral(
+      ["managed-per-environment", "aws"],
+      object({ keyArn: required(keyArn), encryptsFunctions: optional(flag) }),
+    ),
+  ),
+  readThroughVpcEndpoints: optional(
+    listOf(orReference(text("must be the id of a VPC endpoint", /^vpce-[0-9a-z]+$/)), { atLeast: 1 }),
+  ),
   vpc: optional(
     object({
       subnetIds: required(

@@ -7,7 +7,8 @@ import type { ResolvedSettings } from "./environment";
 
 type Environment = Pick<ResolvedSettings, "namePrefix" | "name">;
 
-export type FunctionPurpose = "rotation" | "provisioning";
+export const FUNCTION_PURPOSES = ["rotation", "provisioning"] as const;
+export type FunctionPurpose = (typeof FUNCTION_PURPOSES)[number];
 
 /** Lambda's limit for the name of a function, and IAM's for that of a role. */
 export const MAX_FUNCTION_NAME_LENGTH = 64;
@@ -15,6 +16,11 @@ export const MAX_FUNCTION_NAME_LENGTH = 64;
 /** Also the name of the function's role. */
 export function functionName({ namePrefix, name }: Environment, purpose: FunctionPurpose): string {
   return `${namePrefix}-${name}-agent-key-${purpose}`;
+}
+
+/** The names of all functions of an environment. */
+export function functionNames(environment: Environment): string[] {
+  return FUNCTION_PURPOSES.map((purpose) => functionName(environment, purpose));
 }
 
 export function intentTableName({ namePrefix, name }: Environment): string {
@@ -47,7 +53,16 @@ export function agentKeySecretArns(
   { partition, region, accountId }: AwsLocation,
   environment: Environment,
 ): string {
-  const name = agentKeySecretName(environment, "*");
+  return agentKeySecretArn({ partition, region, accountId }, environment, "*");
+}
+
+/** Matches the secret of one agent key. */
+export function agentKeySecretArn(
+  { partition, region, accountId }: AwsLocation,
+  environment: Environment,
+  id: string,
+): string {
+  const name = agentKeySecretName(environment, id);
   return `arn:${partition}:secretsmanager:${region}:${accountId}:secret:${name}-??????`;
 }
 
@@ -57,4 +72,9 @@ export function functionArn({ partition, region, accountId }: AwsLocation, name:
 
 export function logGroupArn({ partition, region, accountId }: AwsLocation, name: string): string {
   return `arn:${partition}:logs:${region}:${accountId}:log-group:${name}`;
+}
+
+/** @param path IAM path, such as `/agents/` */
+export function roleArn({ partition, accountId }: AwsLocation, path: string, name: string): string {
+  return `arn:${partition}:iam::${accountId}:role${path}${name}`;
 }

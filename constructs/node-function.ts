@@ -21,6 +21,11 @@ export interface NodeFunctionProps {
   readonly timeoutSeconds: number;
   /** Everything that the function may do, beside writing its own log. */
   readonly access: readonly FunctionAccess[];
+  /**
+   * Of logs and environment.
+   * @default - the keys of CloudWatch Logs and Lambda
+   */
+  readonly encryptionKeyArn?: string;
   readonly location: AwsLocation;
   readonly settings: Pick<
     ResolvedSettings,
@@ -39,13 +44,14 @@ export class NodeFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: NodeFunctionProps) {
     super(scope, id);
-    const { functionName, location, settings } = props;
+    const { functionName, location, settings, encryptionKeyArn } = props;
     const { tags, vpc } = settings;
 
     const logGroup = new CloudwatchLogGroup(this, "log-group", {
       name: `/aws/lambda/${functionName}`,
       retentionInDays: settings.functions.logRetentionDays,
       tags,
+      ...(encryptionKeyArn ? { kmsKeyId: encryptionKeyArn } : {}),
     });
     const role = new IamRole(this, "role", {
       name: functionName,
@@ -92,6 +98,7 @@ export class NodeFunction extends Construct {
         ),
       },
       tags,
+      ...(encryptionKeyArn ? { kmsKeyArn: encryptionKeyArn } : {}),
       ...(vpc
         ? { vpcConfig: { subnetIds: [...vpc.subnetIds], securityGroupIds: [...vpc.securityGroupIds] } }
         : {}),

@@ -1,12 +1,14 @@
 /** A statement of an IAM policy, a resource policy or a key policy, in the spelling of AWS. */
-export interface PolicyStatement {
+export type PolicyStatement = {
   readonly Sid: string;
   readonly Effect: "Allow" | "Deny";
   readonly Principal?: "*" | Readonly<Record<string, string | readonly string[]>>;
-  readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
-}
+} & (
+  | { readonly Action: string | readonly string[]; readonly NotAction?: never }
+  | { readonly NotAction: string | readonly string[]; readonly Action?: never }
+);
 
 export function policyDocument(statements: readonly PolicyStatement[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: statements });

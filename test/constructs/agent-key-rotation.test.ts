@@ -1,7 +1,7 @@
 import { synthAgentKeys } from "../helpers/synth";
 
 test("rotation is switched on when the first key is stored and Secrets Manager may call the function", () => {
-  const synthesised = synthAgentKeys();
+  const synthesised = synthAgentKeys({ kms: "aws" });
   expect(synthesised.one("aws_secretsmanager_secret_rotation")).toMatchObject({
     rotate_immediately: false,
     rotation_rules: { automatically_after_days: 90 },

@@ -15,12 +15,12 @@ const perInstance = ({ configuration }: Synthesised) => {
 };
 
 test("three resources per agent instance, ten per environment, two more with a key of its own", () => {
-  const none = synthAgentKeys({ agentInstances: [] });
+  const none = synthAgentKeys({ agentInstances: [], kms: "aws" });
   expect(none.addresses()).toHaveLength(10);
-  expect(synthAgentKeys({ agentInstances: [], kms: "managed-per-environment" }).addresses()).toHaveLength(12);
+  expect(synthAgentKeys({ agentInstances: [] }).addresses()).toHaveLength(12);
   expect(perInstance(synthAgentKeys())).toBe(3);
   expect(perInstance(synthAgentKeys(two))).toBe(6);
-  expect(synthAgentKeys(two).addresses()).toHaveLength(16);
+  expect(synthAgentKeys(two).addresses()).toHaveLength(18);
 });
 
 test("no resource of Terraform holds a value of a secret", () => {
@@ -28,7 +28,7 @@ test("no resource of Terraform holds a value of a secret", () => {
 });
 
 test.each([
-  ["a key that AWS manages", {}],
+  ["keys that AWS manages", { kms: "aws" as const }],
   ["a key per environment", { kms: "managed-per-environment" as const }],
 ])("an instance comes after everything of the environment, and goes before it, with %s", (_, changes) => {
   const synthesised = synthAgentKeys({ ...two, ...changes });
@@ -48,9 +48,10 @@ describe("permissions", () => {
     synthesised.statements("aws_iam_role_policy", part).map(({ Sid }) => Sid);
 
   test("each function has what it needs", () => {
-    const synthesised = synthAgentKeys();
+    const synthesised = synthAgentKeys({ kms: "aws" });
     expect(sids(synthesised, "rotation-function")).toEqual([
       "RotateAgentKeys",
+      "ReadIntents",
       "WriteIntents",
       "ReadOperatorApiKey",
       "WriteLog",
@@ -80,6 +81,22 @@ describe("permissions", () => {
       enabled: true,
       kms_key_arn: key,
     });
+  });
+
+  test("logs and environment of the functions are encrypted with the key made here, with one of the user's if told so", () => {
+    const keys = (kms?: AgentKeysSettings["kms"]) => {
+      const synthesised = synthAgentKeys(kms === undefined ? {} : { kms });
+      return [
+        ...synthesised.all("aws_cloudwatch_log_group").map(({ kms_key_id }) => kms_key_id),
+        ...synthesised.all("aws_lambda_function").map(({ kms_key_arn }) => kms_key_arn),
+      ];
+    };
+    const all = (key: unknown) => [key, key, key, key];
+    const keyArn = "arn:aws:kms:eu-central-1:123456789012:key/1-2";
+    expect(keys()).toEqual(all(expect.stringContaining("aws_kms_key.")));
+    expect(keys("aws")).toEqual(all(undefined));
+    expect(keys({ keyArn })).toEqual(all(undefined));
+    expect(keys({ keyArn, encryptsFunctions: true })).toEqual(all(keyArn));
   });
 
   test("the rotation function's condition names the function as the secrets do", () => {

@@ -2,12 +2,15 @@ import { type AgentKeysSettings, resolveSettings } from "../../constructs";
 import { EnvironmentKey } from "../../constructs/environment-key";
 import { leastSettings, Synthesised, stack } from "../helpers/synth";
 
-function make(changes: Partial<AgentKeysSettings> = {}) {
+const ACCOUNT = { AWS: "arn:aws:iam::123456789012:root" };
+
+function make(changes: Partial<AgentKeysSettings> = {}, use: (key: EnvironmentKey) => void = () => {}) {
   const scope = stack();
-  new EnvironmentKey(scope, "key", {
+  const key = new EnvironmentKey(scope, "key", {
     settings: resolveSettings({ ...leastSettings, ...changes }),
     location: { partition: "aws", region: "eu-central-1", accountId: "123456789012" },
   });
+  use(key);
   return new Synthesised(scope);
 }
 
@@ -29,22 +32,81 @@ test("goes sooner where everything is deleted", () => {
   });
 });
 
-test("is used through Secrets Manager and DynamoDB only, by whom IAM lets, in this account", () => {
+test("is used through one service for one thing, by whom IAM lets, in this account, and by CloudWatch Logs", () => {
   const statements = make().statements("aws_kms_key");
-  for (const { Effect, Principal, Action, Condition } of statements) {
-    expect(Effect).toBe("Allow");
-    expect(Principal).toEqual({ AWS: "arn:aws:iam::123456789012:root" });
-    const usesKey = [Action].flat().some((action) => /crypt|GenerateDataKey|CreateGrant|kms:\*/.test(action));
-    if (!usesKey) continue;
-    expect(Condition?.StringEquals).toEqual({
-      "kms:ViaService": ["secretsmanager.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com"],
-    });
-  }
-  expect(statements.map(({ Sid }) => Sid)).toEqual([
-    "AdministrationByIam",
-    "UseThroughServicesByIam",
-    "GrantsToServicesByIam",
+  const uses = statements.filter(({ Sid }) => Sid !== "AdministrationByIam");
+  expect(uses.map(({ Sid, Principal, Condition }) => [Sid, Principal, Condition])).toEqual([
+    [
+      "SecretsByIam",
+      ACCOUNT,
+      {
+        StringEquals: { "kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com" },
+        StringLike: {
+          "kms:EncryptionContext:SecretARN":
+            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:valmi/dev/*/agent-key-??????",
+        },
+      },
+    ],
+    [
+      "IntentTableByIam",
+      ACCOUNT,
+      {
+        StringEquals: {
+          "kms:ViaService": "dynamodb.eu-central-1.amazonaws.com",
+          "kms:EncryptionContext:aws:dynamodb:tableName": "valmi-dev-agent-key-intents",
+        },
+      },
+    ],
+    [
+      "IntentTableGrantsByIam",
+      ACCOUNT,
+      {
+        StringEquals: { "kms:ViaService": "dynamodb.eu-central-1.amazonaws.com" },
+        Bool: { "kms:GrantIsForAWSResource": "true" },
+      },
+    ],
+    [
+      "FunctionEnvironmentByIam",
+      ACCOUNT,
+      { StringEquals: { "kms:ViaService": "lambda.eu-central-1.amazonaws.com" } },
+    ],
+    [
+      "Logs",
+      { Service: "logs.eu-central-1.amazonaws.com" },
+      {
+        ArnEquals: {
+          "kms:EncryptionContext:aws:logs:arn": expect.arrayContaining([
+            "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/valmi-dev-agent-key-rotation",
+            "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/valmi-dev-agent-key-provisioning",
+          ]),
+        },
+      },
+    ],
   ]);
+  expect(statements[0]?.Principal).toEqual(ACCOUNT);
+  const administration = [statements[0]?.Action ?? []].flat().join();
+  expect(administration).not.toMatch(/crypt|GenerateDataKey|CreateGrant|kms:\*/);
+});
+
+test("lets alarms and rules publish to a topic that is encrypted with it, where there is one", () => {
+  const [alarms, functions] = make({}, (key) => key.admitAlarms("alarms"))
+    .statements("aws_kms_key")
+    .slice(-2);
+  expect(alarms).toMatchObject({
+    Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
+    Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+    Condition: { StringEquals: { "aws:SourceAccount": "123456789012" } },
+  });
+  expect(functions).toMatchObject({
+    Principal: ACCOUNT,
+    Condition: {
+      StringEquals: {
+        "kms:ViaService": "sns.eu-central-1.amazonaws.com",
+        "kms:EncryptionContext:aws:sns:topicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
+      },
+    },
+  });
+  expect(JSON.stringify(make().statements("aws_kms_key"))).not.toContain("cloudwatch");
 });
 
 test("its policy stays in the hands of the account, else nobody could ever change it", () => {

@@ -18,7 +18,8 @@ describe("resolveSettings", () => {
       tags: {},
       namePrefix: "valmi",
       iamPath: "/",
-      kms: "aws",
+      kms: "managed-per-environment",
+      readThroughVpcEndpoints: [],
       functions: { runtime: "nodejs22.x", architecture: "arm64", logRetentionDays: 365 },
     });
   });

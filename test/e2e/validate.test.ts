@@ -41,7 +41,11 @@ const EVERY_OPTION: Omit<Environment, "name" | "region" | "agentInstances"> = {
   namePrefix: "agents",
   permissionsBoundaryArn: "arn:aws:iam::123456789012:policy/boundary",
   iamPath: "/agents/",
-  kms: { keyArn: "arn:aws:kms:eu-central-1:123456789012:key/22222222-2222-2222-2222-222222222222" },
+  kms: {
+    keyArn: "arn:aws:kms:eu-central-1:123456789012:key/22222222-2222-2222-2222-222222222222",
+    encryptsFunctions: true,
+  },
+  readThroughVpcEndpoints: ["vpce-0a1b2c3d"],
   vpc: { subnetIds: ["subnet-1", "subnet-2"], securityGroupIds: ["sg-1"] },
   functions: { runtime: "nodejs20.x", architecture: "x86_64", logRetentionDays: 30 },
 };
