@@ -1,3 +1,4 @@
+import { KEY_SHAPE } from "../lambda/contract";
 import {
   type AgentInstanceSettings,
   type AgentKeysSettings,
@@ -19,6 +20,8 @@ export interface Problem {
   readonly field: string;
   readonly rule: string;
   readonly got: unknown;
+  /** In place of `got`, which is not shown then. */
+  readonly gotInWords?: string;
   readonly fix: string;
 }
 
@@ -30,6 +33,10 @@ export const MANY_INSTANCES = 1_000;
 
 /** Every problem of all environments at once; none where they can be deployed as they are. */
 export function checkEnvironments(environments: readonly Environment[]): Problem[] {
+  if (!Array.isArray(environments)) {
+    const fault = { rule: "must be a list of environments", got: environments, fix: "write it as [ … ]" };
+    return [{ severity: "error", environment: "#0", field: "environments", ...fault }];
+  }
   return [
     ...environments.flatMap((environment, index) =>
       checkOne(environment, nameOf(environment, "name", index), ENVIRONMENT),
@@ -62,18 +69,26 @@ export class InvalidEnvironmentsError extends Error {
   }
 }
 
-/** One line: where, which field, which rule, what was got, what to do. */
-export function describeProblem({ environment, agentInstance, field, rule, got, fix }: Problem): string {
+/** One line: where, which field, which rule, what was got, what to do. A key that stands where none belongs is masked. */
+export function describeProblem(problem: Problem): string {
+  const { environment, agentInstance, field, rule, got, gotInWords = show(got), fix } = problem;
   const where = agentInstance === undefined ? environment : `${environment}, agent instance ${agentInstance}`;
-  return `${where}: \`${field}\` ${rule}; got: ${show(got)}. To fix: ${fix}.`;
+  return `${where}: \`${field}\` ${rule}; got: ${gotInWords}. To fix: ${fix}.`.replace(KEY_SHAPE, "[masked]");
 }
 
 const SHOWN_CHARACTERS = 120;
 
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
-  const shown = JSON.stringify(value) ?? String(value);
-  return shown.length > SHOWN_CHARACTERS ? `${shown.slice(0, SHOWN_CHARACTERS)}…` : shown;
+  let shown: string;
+  try {
+    shown = JSON.stringify(value) ?? typeof value;
+  } catch {
+    return "what can't be written as JSON";
+  }
+  if (shown.length <= SHOWN_CHARACTERS) return shown;
+  // Masked before it is cut: the first half of a key has the shape of none.
+  return `${shown.replace(KEY_SHAPE, "[masked]").slice(0, SHOWN_CHARACTERS)}…`;
 }
 
 const NEW_INSTANCE_FIELDS = ["agentType", "name", "accountId", "contactId", "description"] as const;
@@ -202,8 +217,8 @@ function duplicates(environments: readonly AgentKeysSettings[]): Problem[] {
 
   const placed = environments.flatMap(placeInstances);
   const sameName = repeated(placed, ({ environment, instance, controlPlane }) => {
-    const name = displayName(environment.name, instance);
-    return name === undefined ? undefined : `${name} at ${controlPlane}`;
+    const name: unknown = displayName(environment.name, instance);
+    return typeof name !== "string" ? undefined : `${name} at ${controlPlane}`;
   }).map(({ value, first, again }) => ({
     first,
     again,
@@ -213,7 +228,9 @@ function duplicates(environments: readonly AgentKeysSettings[]): Problem[] {
     fix: "give one of the two another `name`",
   }));
   const sameAdopted = repeated(placed, ({ instance, controlPlane }) =>
-    isRecord(instance.adopt) ? `${instance.adopt.agentInstanceId} at ${controlPlane}` : undefined,
+    isRecord(instance.adopt) && typeof instance.adopt.agentInstanceId === "string"
+      ? `${instance.adopt.agentInstanceId} at ${controlPlane}`
+      : undefined,
   ).map(({ value, first, again }) => ({
     first,
     again,
@@ -251,12 +268,14 @@ interface PlacedInstance {
 function placeInstances(environment: AgentKeysSettings): PlacedInstance[] {
   if (
     !isRecord(environment) ||
+    typeof environment.name !== "string" ||
     !isRecord(environment.controlPlane) ||
     !Array.isArray(environment.agentInstances)
   ) {
     return [];
   }
-  const controlPlane = resolveSettings(environment).controlPlane.url;
+  const controlPlane: unknown = resolveSettings(environment).controlPlane.url;
+  if (typeof controlPlane !== "string") return [];
   return environment.agentInstances
     .filter((instance) => isRecord(instance) && typeof instance.id === "string")
     .map((instance) => ({ environment, instance, controlPlane }));
@@ -283,7 +302,7 @@ function toProblem(settings: AgentKeysSettings, environment: string, fault: Faul
   const inInstance = /^agentInstances\[(\d+)\]\.?(.*)$/.exec(fault.field);
   if (!inInstance) return { severity: "error", environment, ...fault, field: fault.field || "environment" };
   const index = Number(inInstance[1]);
-  const agentInstance = nameOf(settings.agentInstances[index], "id", index);
+  const agentInstance = nameOf(settings.agentInstances?.[index], "id", index);
   return {
     severity: "error",
     environment,

@@ -10,6 +10,8 @@ export interface Fault {
   readonly field: string;
   readonly rule: string;
   readonly got: unknown;
+  /** In place of `got`, which is not shown then. */
+  readonly gotInWords?: string;
   readonly fix: string;
 }
 
@@ -89,6 +91,8 @@ export function object(fields: Readonly<Record<string, Field>>): Check {
         field: name,
         rule: "is not a field that is known here",
         got: value[name],
+        // Somebody may have written a key here.
+        gotInWords: `a value of type ${typeof value[name]}`,
         fix: `remove it, or write one of ${names.join(", ")}`,
       }));
     const known = Object.entries(fields).flatMap(([name, { check, isRequired }]) => {

@@ -19,6 +19,13 @@ export const FUNCTION_ENV = {
 
 export type ControlPlaneAuth = "api-key" | "bearer";
 
+/**
+ * What has the shape of a key, for masking texts that somebody else wrote; the Control Plane's own field names, such as
+ * `agent_type_id`, begin like one.
+ */
+export const KEY_SHAPE =
+  /(?<![A-Za-z0-9])(?:token|sk|secret|agent)_(?!(?:type|instance)(?:s|_id)?\b|secret\b)[A-Za-z0-9_-]{6,}/g;
+
 /** Partition key (the secret's ARN) and sort key (the version under AWSCURRENT, or `none`) of the intent table. */
 export const INTENT_TABLE_KEYS = {
   partition: "secretArn",

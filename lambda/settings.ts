@@ -1,4 +1,4 @@
-import { type ControlPlaneAuth, FUNCTION_ENV } from "./contract";
+import { type ControlPlaneAuth, FUNCTION_ENV, KEY_SHAPE } from "./contract";
 
 export interface Settings {
   readonly controlPlaneUrl: string;
@@ -37,9 +37,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 export function readControlPlaneUrl(name: string, value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isLoopback = url !== undefined && ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
-  if (url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback))
-    return value.replace(/\/+$/, "");
-  throw new SettingsError(`${name}: must be an https URL (http only to a loopback address), got ${value}`);
+  if (url?.protocol !== "https:" && !(url?.protocol === "http:" && isLoopback)) {
+    const rule = "must be an https URL (http only to a loopback address)";
+    throw new SettingsError(`${name}: ${rule}, got ${value.replace(KEY_SHAPE, "[masked]")}`);
+  }
+  // Not repeated: it may hold a password.
+  if (url.username || url.password || /[?#]/.test(value))
+    throw new SettingsError(`${name}: must be a URL without user, password, query and fragment`);
+  return value.replace(/\/+$/, "");
 }
 
 function readAuth(name: string, value: string): ControlPlaneAuth {

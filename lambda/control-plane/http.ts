@@ -1,5 +1,6 @@
 import type { Budget, Sleep } from "../budget";
 import type { Clock } from "../clock";
+import { KEY_SHAPE } from "../contract";
 import { ControlPlaneError, type ControlPlaneErrorKind } from "./errors";
 
 export interface HttpOptions {
@@ -234,10 +235,6 @@ function explain(status: number, text: string, request: HttpRequest): string {
 function plain(part: unknown): string {
   return typeof part === "string" || typeof part === "number" ? String(part) : "";
 }
-
-/** What has the shape of a key; the API's own field names, such as `agent_type_id`, begin like one. */
-const KEY_SHAPE =
-  /(?<![A-Za-z0-9])(?:token|sk|secret|agent)_(?!(?:type|instance)(?:s|_id)?\b|secret\b)[A-Za-z0-9_-]{6,}/g;
 
 /** Masks whatever the request's headers sent, and anything else that has the shape of a key. */
 function maskKeys(text: string, { headers = {} }: HttpRequest): string {

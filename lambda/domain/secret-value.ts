@@ -32,11 +32,13 @@ export class UnreadableSecretValueError extends Error {
   override readonly name = "UnreadableSecretValueError";
 }
 
+const LAST_TIME = Date.UTC(9999, 11, 31);
 const text = v.pipe(v.string(), v.nonEmpty());
 const optionalText = v.optional(v.string(), "");
+/** A time to which a grace period can be added without leaving what a date can hold. */
 const isoTime = v.pipe(
   v.string(),
-  v.check((time) => !Number.isNaN(Date.parse(time))),
+  v.check((time) => Math.abs(Date.parse(time)) <= LAST_TIME),
 );
 const storedValue = v.object({
   schemaVersion: v.literal(SCHEMA_VERSION),

@@ -53,7 +53,8 @@ test("an environment that says everything has no problem", () => {
     namePrefix: "acme-valmi",
     permissionsBoundaryArn: "arn:aws:iam::123456789012:policy/boundary",
     iamPath: "/agents/keys/",
-    kms: { keyArn: "arn:aws:kms:eu-central-1:123456789012:key/1-2" },
+    kms: { keyArn: "arn:aws:kms:eu-central-1:123456789012:key/1-2", encryptsFunctions: true },
+    readThroughVpcEndpoints: ["vpce-0a1b2c3d"],
     vpc: { subnetIds: ["subnet-0a"], securityGroupIds: ["sg-0b"] },
     functions: { runtime: "nodejs24.x", architecture: "x86_64", logRetentionDays: 3653 },
     agentInstances: [
@@ -155,6 +156,12 @@ describe("refuses an environment", () => {
     ["iamPath", { iamPath: "agents" }],
     ["kms", { kms: "mine" }],
     ["kms.keyArn", { kms: { keyArn: "alias/mine" } }],
+    [
+      "kms.encryptsFunctions",
+      { kms: { keyArn: "arn:aws:kms:eu-central-1:123456789012:key/1-2", encryptsFunctions: "yes" } },
+    ],
+    ["readThroughVpcEndpoints[0]", { readThroughVpcEndpoints: ["vpc-1"] }],
+    ["readThroughVpcEndpoints", { readThroughVpcEndpoints: [] }],
     ["vpc.subnetIds", { vpc: { subnetIds: [], securityGroupIds: ["sg-1"] } }],
     ["vpc.subnetIds[0]", { vpc: { subnetIds: ["sg-1"], securityGroupIds: ["sg-1"] } }],
     ["vpc.securityGroupIds", { vpc: { subnetIds: ["subnet-1"] } }],
@@ -307,11 +314,68 @@ test("all problems of all environments are listed at once, each with place, fiel
   expect(lines[1]).toMatch(
     /^- dev, agent instance support: `name` must be 1–256 letters.*; got: "a\|b"\. To fix: /,
   );
-  expect(lines[2]).toMatch(/^- staging: `tag` is not a field .*; got: {}\. To fix: .*`?name, region/);
+  expect(lines[2]).toMatch(
+    /^- staging: `tag` is not a field .*; got: a value of type object\. To fix: .*`?name, region/,
+  );
   expect(lines[3]).toMatch(/^- staging: `rotation.windowHours` must be .* 1–24.*; got: 25\. To fix: /);
 });
 
 test("what is wrong is shown in short", () => {
   const [problem] = checkEnvironments([untyped({ region: "x".repeat(5_000) })]);
   expect(problem && describeProblem(problem).length).toBeLessThan(400);
+});
+
+const KEYS = ["agent_abc123xyz456", "token_abc123xyz456"];
+
+test.each(KEYS)("a key that somebody wrote where none belongs is not repeated: %s", (key) => {
+  const problems = checkEnvironments([
+    untyped({
+      name: key,
+      region: key,
+      apiKey: "a key of no known shape",
+      [key]: 1,
+      agentInstances: [{ id: key, agentType, description: `${"x".repeat(110)} ${key} [valmi-agent-keys` }],
+    }),
+  ]);
+  const { message } = new InvalidEnvironmentsError(problems);
+  expect(problems.length).toBeGreaterThan(4);
+  expect(message).toContain("[masked]");
+  expect(message).not.toMatch(/abc123|of no known shape/);
+});
+
+test.each<[string, unknown]>([
+  ["no list", { name: "dev" }],
+  ["a text", "dev"],
+])("environments that are %s are refused", (_, given) => {
+  expect(checkEnvironments(given as Environment[])).toMatchObject([{ field: "environments" }]);
+});
+
+describe("values that can't be made a text are refused like others:", () => {
+  const nested = JSON.parse("[".repeat(20_000) + "]".repeat(20_000));
+  const cyclic: Record<string, unknown> = {};
+  cyclic.itself = cyclic;
+  const values = {
+    "no text": { toString: 1, valueOf: 1 },
+    nested,
+    cyclic,
+    "a BigInt": 1n,
+    "a symbol": Symbol("s"),
+  };
+  test.each(Object.entries(values))("%s", (_, value) => {
+    const environments = [
+      untyped({ name: value, agentInstances: [{ id: "a", agentType, name: value }] }),
+      untyped({ controlPlane: { ...controlPlane, url: value } }),
+      untyped({
+        name: "x",
+        agentInstances: [{ id: "a", adopt: { agentInstanceId: value, existingKey: value } }],
+      }),
+      untyped({
+        name: "y",
+        [String("agentInstances[3]")]: value,
+        tags: { team: value },
+        agentInstances: value,
+      }),
+    ];
+    expect(() => refuseErrors(checkEnvironments(environments))).toThrow(InvalidEnvironmentsError);
+  });
 });

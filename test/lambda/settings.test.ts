@@ -56,3 +56,19 @@ test.each([
   expect(read).toThrow(`${name}: ${rule}`);
   expect(read).toThrow(`got ${value}`);
 });
+
+test.each([
+  "https://operator:pass@cp.example/api",
+  "https://pass@cp.example/api",
+  "https://cp.example/api?pass",
+  "https://cp.example/api#pass",
+])("refuses the URL %s without repeating it", (url) => {
+  const read = () => readSettings({ ...ENV, VALMI_CONTROL_PLANE_URL: url });
+  expect(read).toThrow("VALMI_CONTROL_PLANE_URL: must be a URL without user, password, query and fragment");
+  expect(read).not.toThrow(/pass@|[?#]pass/);
+});
+
+test("a key where the URL belongs is not repeated", () => {
+  const read = () => readSettings({ ...ENV, VALMI_CONTROL_PLANE_URL: "token_abc123xyz" });
+  expect(read).toThrow("got [masked]");
+});

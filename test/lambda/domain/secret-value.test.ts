@@ -92,6 +92,7 @@ describe("refuses, by the field's name and without any of the value,", () => {
     ["a nested key", { ...whole, VALMI_AGENT_KEY: { text: "agent_abc123xyz" } }, "VALMI_AGENT_KEY"],
     ["a value without instance", { ...whole, agentInstanceId: "" }, "agentInstanceId"],
     ["a time that is none", { ...whole, issuedAt: "agent_abc123xyz" }, "issuedAt"],
+    ["a time past what can be reckoned with", { ...whole, issuedAt: "+275760-09-13T00:00:00Z" }, "issuedAt"],
     ["an end of grace that is none", { ...whole, previousKeyExpiresAt: "soon" }, "previousKeyExpiresAt"],
     ["a field of another type", { ...whole, accountId: 7 }, "accountId"],
   ])("%s", (_, value, named) => {
