@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { agentKeys } from "../consumer/agent-keys";
 import { systemClock } from "../lambda/clock";
-import { AGENT_KEY_FIELD } from "../lambda/contract";
+import { AGENT_KEY_FIELD, KEY_SHAPE } from "../lambda/contract";
 import { type OnNewKey, runWithKey } from "./runner";
 
 /** The variable that the examples of Valmi's SDKs take the key from. */
@@ -26,7 +26,9 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
   if (program === undefined) throw new Error("COMMAND: missing");
   for (const name of request.variables) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new Error(`--env: must be the name of an environment variable, without a value, got: ${name}`);
+      // What comes after the equals sign may be a key.
+      const got = name.replace(/=.*/s, "=…").replace(KEY_SHAPE, "[masked]");
+      throw new Error(`--env: must be the name of an environment variable, without a value, got: ${got}`);
     }
   }
   const { secretName: secretId, gracePeriodHours } = request;

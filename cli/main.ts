@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { adoptAgentKey } from "./adopt";
+import { amount, MOST_HOURS, MOST_SECONDS } from "./amount";
 import { execWithKey } from "./exec";
 import { setOperatorKey } from "./operator-key";
 import { readStandardInput } from "./standard-input";
@@ -71,18 +72,18 @@ program
     (name: string, names: string[]) => [...names, name],
     [],
   )
-  .option("--watch <seconds>", "about how often to look for a new key, 5 or more", atLeast(5), 300)
-  .option("--stop <seconds>", "from SIGTERM to SIGKILL", atLeast(0), 10)
+  .option("--watch <seconds>", "about how often to look for a new key, 5 or more", amount(5, MOST_SECONDS), 300)
+  .option("--stop <seconds>", "from SIGTERM to SIGKILL", amount(0, MOST_SECONDS), 10)
   .option(
     "--overlap <seconds>",
     "end the old process only when the new one has run for this long",
-    atLeast(0),
+    amount(0, MOST_SECONDS),
   )
   .option(
     "--hook <command>",
     "run this by a shell, with the new key in its environment, instead of restarting",
   )
-  .option("--grace <hours>", "how long the Control Plane accepts a replaced key; only told", atLeast(0), 24)
+  .option("--grace <hours>", "how long the Control Plane accepts a replaced key; only told", amount(0, MOST_HOURS), 24)
   .addOption(region)
   .argument("<command...>", "the program and its arguments; no shell is between")
   .passThroughOptions()
@@ -100,15 +101,6 @@ program
     });
     client.destroy();
   });
-
-/** Reads a number of an option. */
-function atLeast(least: number) {
-  return (text: string): number => {
-    const amount = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    if (!(amount >= least)) throw new InvalidArgumentError(`It must be a number, ${least} or more.`);
-    return amount;
-  };
-}
 
 function secretsManager(options: { region?: string }): SecretsManagerClient {
   return new SecretsManagerClient(options.region === undefined ? {} : { region: options.region });

@@ -92,10 +92,10 @@ test.each<[string, string[], string]>([
   ["no command", ["--secret", NAME], "error: missing required argument 'command'"],
   [
     "a value in --env",
-    ["--secret", NAME, "--env", "A=b", "true"],
-    "error: --env: must be the name of an environment",
+    ["--secret", NAME, "--env", "A=agent_abc123xyz", "true"],
+    "error: --env: must be the name of an environment variable, without a value, got: A=…\n",
   ],
-  ["looks too often", ["--secret", NAME, "--watch", "1", "true"], "It must be a number, 5 or more."],
+  ["looks too often", ["--secret", NAME, "--watch", "1", "true"], "It must be a number from 5 to 86400."],
   [
     "two ways to bring the key",
     ["--secret", NAME, "--hook", "true", "--overlap", "1", "true"],
