@@ -1,0 +1,104 @@
+import {
+  DescribeSecretCommand,
+  ListSecretVersionIdsCommand,
+  paginateListSecrets,
+  RotateSecretCommand,
+  type SecretListEntry,
+  type SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+
+/** A secret as Secrets Manager describes it, without any value. Times in milliseconds since the epoch. */
+export interface ListedSecret {
+  readonly secretArn: string;
+  readonly secretName: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Staging labels by version id. */
+  readonly versionStages: Readonly<Record<string, readonly string[]>>;
+  readonly createdAt: number;
+  /** Of value, labels or settings; where Secrets Manager says nothing, when it was created. */
+  readonly lastChangedAt: number;
+  /** Start of the UTC day of the last read, by anybody: an audit's read counts too. */
+  readonly lastAccessedDay?: number;
+  readonly rotation: {
+    readonly enabled: boolean;
+    readonly functionArn?: string;
+    /** Whether there is a schedule, and not only a function. */
+    readonly scheduled: boolean;
+    readonly lastAt?: number;
+    /** The last moment of the next window; in the past after a window without success. */
+    readonly nextAt?: number;
+  };
+}
+
+/** What is asked of Secrets Manager about a fleet, beside the values of single secrets. */
+export interface Fleet {
+  /** The secrets whose names begin with `nameStart` and end with `nameEnd`: 100 a call, and up to 5 minutes behind. */
+  list(nameStart: string, nameEnd: string): AsyncIterable<readonly ListedSecret[]>;
+  /** One secret, as it is now. */
+  describe(secretArn: string): Promise<ListedSecret>;
+  /** When each labelled version was made. */
+  versionTimes(secretArn: string): Promise<ReadonlyMap<string, number>>;
+  /** Asks for a rotation, or for the unfinished one again: the one thing that an audit changes. */
+  rotate(secretArn: string): Promise<"asked" | "reattempted">;
+}
+
+export function secretsManagerFleet(client: SecretsManagerClient): Fleet {
+  return {
+    async *list(nameStart, nameEnd) {
+      const filter = { Filters: [{ Key: "name" as const, Values: [nameStart] }] };
+      for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, filter)) {
+        // The filter takes words apart and looks at no case.
+        yield SecretList.map((entry) => toListed(entry, entry.SecretVersionsToStages)).filter(
+          ({ secretName }) => secretName.startsWith(nameStart) && secretName.endsWith(nameEnd),
+        );
+      }
+    },
+    async describe(secretArn) {
+      const answer = await client.send(new DescribeSecretCommand({ SecretId: secretArn }));
+      return toListed(answer, answer.VersionIdsToStages);
+    },
+    async versionTimes(secretArn) {
+      const { Versions = [] } = await client.send(
+        new ListSecretVersionIdsCommand({ SecretId: secretArn, MaxResults: 100 }),
+      );
+      return new Map(
+        Versions.map(({ VersionId, CreatedDate }) => [VersionId ?? "", CreatedDate?.getTime() ?? 0]),
+      );
+    },
+    async rotate(secretArn) {
+      try {
+        await client.send(new RotateSecretCommand({ SecretId: secretArn }));
+        return "asked";
+      } catch (error) {
+        // "A previous rotation isn't complete. That rotation will be reattempted."
+        if (error instanceof Error && /previous rotation isn.t complete/i.test(error.message))
+          return "reattempted";
+        throw error;
+      }
+    },
+  };
+}
+
+function toListed(
+  entry: Omit<SecretListEntry, "SecretVersionsToStages" | "OwningService">,
+  versionStages: Record<string, string[]> = {},
+): ListedSecret {
+  const createdAt = entry.CreatedDate?.getTime() ?? 0;
+  const rules = entry.RotationRules;
+  return {
+    secretArn: entry.ARN ?? "",
+    secretName: entry.Name ?? "",
+    tags: Object.fromEntries((entry.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),
+    versionStages,
+    createdAt,
+    lastChangedAt: entry.LastChangedDate?.getTime() ?? createdAt,
+    ...(entry.LastAccessedDate ? { lastAccessedDay: entry.LastAccessedDate.getTime() } : {}),
+    rotation: {
+      enabled: entry.RotationEnabled ?? false,
+      scheduled: rules?.AutomaticallyAfterDays !== undefined || rules?.ScheduleExpression !== undefined,
+      ...(entry.RotationLambdaARN ? { functionArn: entry.RotationLambdaARN } : {}),
+      ...(entry.LastRotatedDate ? { lastAt: entry.LastRotatedDate.getTime() } : {}),
+      ...(entry.NextRotationDate ? { nextAt: entry.NextRotationDate.getTime() } : {}),
+    },
+  };
+}
