@@ -60,12 +60,16 @@ export function refuseErrors(problems: readonly Problem[]): readonly Problem[] {
 export class InvalidEnvironmentsError extends Error {
   override readonly name = "InvalidEnvironmentsError";
 
-  constructor(readonly problems: readonly Problem[]) {
+  declare readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
     const errors = problems.filter(({ severity }) => severity === "error");
     const count = errors.length === 1 ? "1 problem" : `${errors.length} problems`;
     super(
       `${count} in the description of the environments:\n${errors.map((p) => `- ${describeProblem(p)}`).join("\n")}`,
     );
+    // Not enumerable, since Node.js prints what is when nobody catches the error: values, unmasked.
+    Object.defineProperty(this, "problems", { value: problems });
   }
 }
 

@@ -1,3 +1,5 @@
+import { KEY_SHAPE } from "../contract";
+
 /**
  * The ownership marker: a line in the instance's description at the Control Plane that says which secret holds its key.
  * Creating is repeated after a lost answer or a failed apply; an instance of the right name may then be ours,
@@ -16,7 +18,10 @@ export function locateSecret(secretArn: string): SecretLocation {
   const match = /^arn:[a-z-]+:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:(.+)-[A-Za-z0-9]{6}$/.exec(
     secretArn,
   );
-  if (!match) throw new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${secretArn}`);
+  if (!match) {
+    const got = secretArn.replace(KEY_SHAPE, "[masked]");
+    throw new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${got}`);
+  }
   const [, region, accountId, secretName] = match as unknown as [string, string, string, string];
   return { accountId, region, secretName };
 }

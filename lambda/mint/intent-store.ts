@@ -16,10 +16,11 @@ export type { Intent, IntentStore, TakenIntent } from "./intent";
 const KEPT_SECONDS = 400 * 24 * 60 * 60;
 
 const number = v.pipe(
-  v.object({ N: v.string() }),
+  v.object({ N: v.pipe(v.string(), v.nonEmpty()) }),
   v.transform(({ N }) => Number(N)),
-  v.finite(),
 );
+/** The last one is so far from what a date can hold that any grace period can be added. */
+const time = v.pipe(number, v.minValue(0), v.maxValue(Date.UTC(9999, 11, 31)));
 const text = v.pipe(
   v.object({ S: v.string() }),
   v.transform(({ S }) => S),
@@ -31,10 +32,10 @@ const storedIntent = v.pipe(
     versionId: text,
     owner: text,
     agentInstanceId: text,
-    takenAt: number,
-    graceFrom: v.optional(number),
-    attemptEndsAt: number,
-    mint: number,
+    takenAt: time,
+    graceFrom: v.optional(time),
+    attemptEndsAt: time,
+    mint: v.pipe(number, v.safeInteger(), v.minValue(0)),
     idempotencyKey: text,
     outcome: v.pipe(text, v.picklist(["open", "refused", "lost", "promoted", "dead", "paused", "ordered"])),
     earlierMints: v.pipe(
@@ -44,6 +45,19 @@ const storedIntent = v.pipe(
   }),
   v.transform((intent) => ({ ...intent, graceFrom: intent.graceFrom ?? intent.takenAt })),
 );
+
+/** The item is not an intent that this project wrote. The text names the field, and holds none of its value. */
+export class UnreadableIntentError extends Error {
+  override readonly name = "UnreadableIntentError";
+}
+
+/** Throws an `UnreadableIntentError` that names the first field at fault. */
+export function parseIntent(item: unknown): Intent {
+  const parsed = v.safeParse(storedIntent, item);
+  if (parsed.success) return parsed.output;
+  const field = String(parsed.issues[0].path?.[0].key ?? "(whole item)");
+  throw new UnreadableIntentError(`the stored intent has a missing or unreadable field: ${field}`);
+}
 
 export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): IntentStore {
   async function put(
@@ -66,7 +80,7 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
       return { taken: true, intent };
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException) || !error.Item) throw error;
-      const standing = v.parse(storedIntent, error.Item);
+      const standing = parseIntent(error.Item);
       // The SDK repeats a write whose answer was lost; the refusal may then be our own first try's doing.
       const ours = standing.owner === intent.owner && standing.mint === intent.mint;
       return { taken: ours, intent: standing };
@@ -88,7 +102,7 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
           ConsistentRead: true,
         }),
       );
-      return Item === undefined ? undefined : v.parse(storedIntent, Item);
+      return Item === undefined ? undefined : parseIntent(Item);
     },
     async settle(intent, outcome) {
       const fields = Object.entries(outcome).filter(([, value]) => value !== undefined);

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { TerraformVariable } from "cdktf";
 import {
   type AgentInstanceSettings,
@@ -337,7 +338,9 @@ test.each(KEYS)("a key that somebody wrote where none belongs is not repeated: %
       agentInstances: [{ id: key, agentType, description: `${"x".repeat(110)} ${key} [valmi-agent-keys` }],
     }),
   ]);
-  const { message } = new InvalidEnvironmentsError(problems);
+  const error = new InvalidEnvironmentsError(problems);
+  expect(error.problems).toBe(problems);
+  const message = inspect(error);
   expect(problems.length).toBeGreaterThan(4);
   expect(message).toContain("[masked]");
   expect(message).not.toMatch(/abc123|of no known shape/);

@@ -1,7 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { INTENT_TABLE_KEYS } from "../../../lambda/contract";
 import { succeed } from "../../../lambda/mint/intent";
-import { dynamoDbIntentStore } from "../../../lambda/mint/intent-store";
+import { dynamoDbIntentStore, UnreadableIntentError } from "../../../lambda/mint/intent-store";
 import { intent, SECRET_ARN, START } from "../../helpers/builders";
 import { InMemoryAws } from "../../helpers/in-memory-aws";
 import { InMemoryTable } from "../../helpers/in-memory-table";
@@ -188,4 +188,22 @@ describe("what the table refuses is not taken for a standing intent", () => {
     const retake = store.retake(succeed(intent(), intent()), intent());
     await expect(retake).rejects.toMatchObject({ name: "ConditionalCheckFailedException" });
   });
+});
+
+test.each<[string, string, object | undefined]>([
+  ["a number that is none", "mint", { N: "" }],
+  ["a fraction of a mint", "mint", { N: "1.5" }],
+  ["a time that no date can hold", "takenAt", { N: "8640000000000001" }],
+  ["a time before all times", "attemptEndsAt", { N: "-1" }],
+  ["an outcome that is none", "outcome", { S: "agent_abc123xyz" }],
+  ["a field of another type", "owner", { N: "1" }],
+  ["no field", "versionId", undefined],
+])("a standing intent with %s is refused by the field's name, without its value", async (_, field, value) => {
+  const { store, item } = table();
+  await store.take(intent());
+  Object.assign(item() ?? {}, { [field]: value });
+  if (value === undefined) delete item()?.[field];
+  const error = await store.take(intent({ owner: "attempt-2" })).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UnreadableIntentError);
+  expect((error as Error).message).toBe(`the stored intent has a missing or unreadable field: ${field}`);
 });
