@@ -14,6 +14,7 @@ import { type CountingProxy, startCountingProxy } from "./demo/counting-proxy";
 import { addAdoptedInstances, seedFor } from "./demo/seed";
 import { Deployment } from "./deployment";
 import { LOCAL_CREDENTIALS, startEmulator } from "./emulator";
+import { eventBridge } from "./secrets-manager/event-delivery";
 import { lambdaFunctions } from "./secrets-manager/lambda-functions";
 import { type SecretsManager, startSecretsManager } from "./secrets-manager/server";
 import { PrerequisiteError, type Toolchain } from "./toolchain";
@@ -106,11 +107,13 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
     addAdoptedInstances(controlPlane.state, environment);
     // Filled in below: the emulator needs to know Secrets Manager's address, so it starts later.
     const lambdaVariables: NodeJS.ProcessEnv = { ...LOCAL_CREDENTIALS };
+    const eventVariables: NodeJS.ProcessEnv = { ...LOCAL_CREDENTIALS };
     const secretsManager = open(
       await startSecretsManager({
         clock,
         region,
         functions: lambdaFunctions(ACCOUNT_ID, lambdaVariables),
+        eventBus: eventBridge(eventVariables),
         ...(own && { port: own.secretsManagerPort }),
       }).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "EADDRINUSE") throw error;
@@ -139,6 +142,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
     const { front } = options;
     front?.forwardTo({ emulatorUrl: emulator.url, secretsManagerUrl: secretsManager.url });
     lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = front?.url ?? emulator.url;
+    eventVariables.AWS_ENDPOINT_URL = emulator.url;
 
     const endpoints = {
       AWS_ENDPOINT_URL: emulator.url,

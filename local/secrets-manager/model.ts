@@ -168,5 +168,7 @@ export interface StateOptions {
   readonly ids?: IdSource;
   /** How many of the latest events are kept; 0 makes none. @default 10000 */
   readonly eventLimit?: number;
+  /** Told of each event at once. @default - nobody is */
+  readonly onEvent?: (event: ServiceEvent) => void;
   readonly undocumented?: Partial<Undocumented>;
 }

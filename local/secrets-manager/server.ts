@@ -5,11 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../lambda/clock";
 import { CallCounter, type CallCounts } from "./calls";
 import { accessDenied, invalidParameter, SecretsManagerError } from "./errors";
+import type { EventBus } from "./event-delivery";
 import { type Fault, Faults, parseFault } from "./faults";
 import type { Input } from "./input";
 import { lambdaFunctions } from "./lambda-functions";
 import { LOCAL_PREFIX, localRoutes } from "./local-routes";
-import type { StateOptions } from "./model";
+import type { ServiceEvent, StateOptions } from "./model";
 import { RotationDriver, type RotationDriverOptions, type RotationFunctions } from "./rotation-driver";
 import { SecretsManagerState } from "./state";
 import { errorReply, messageOf, operationOf, type Reply, readInput, regionOf } from "./wire";
@@ -20,12 +21,14 @@ interface MovableClock extends Clock {
 }
 
 export interface SecretsManagerOptions
-  extends StateOptions,
+  extends Omit<StateOptions, "onEvent">,
     Pick<RotationDriverOptions, "intervalMs" | "parallel" | "report"> {
   /** Port on 127.0.0.1. @default 0, any free one */
   readonly port?: number;
   /** @default - the Lambda API that the environment names */
   readonly functions?: RotationFunctions;
+  /** Where events are delivered. @default - they are only listed */
+  readonly eventBus?: EventBus;
 }
 
 export interface SecretsManager {
@@ -34,7 +37,7 @@ export interface SecretsManager {
   readonly calls: CallCounts;
   /** As `POST /_local/faults`. Throws a `TypeError` that names the field. */
   orderFault(fault: Fault): void;
-  /** Waits until no rotation step is due or running. */
+  /** Waits until no rotation step is due or running, and no event is on its way. */
   settle(): Promise<void>;
   /**
    * Moves the clock, stopping wherever a rotation falls due until it has run, so that no rotation window is jumped
@@ -47,13 +50,24 @@ export interface SecretsManager {
 
 /** Serves a fresh Secrets Manager on 127.0.0.1 and runs its rotations. */
 export async function startSecretsManager(options: SecretsManagerOptions): Promise<SecretsManager> {
-  const { clock } = options;
-  const state = new SecretsManagerState(options);
+  const { clock, eventBus, report = () => {} } = options;
+  const deliveries = new Set<Promise<void>>();
+  const onEvent = (event: ServiceEvent) => {
+    const delivery = Promise.resolve(eventBus?.deliver(event))
+      .catch((error: unknown) => report(`event ${event["detail-type"]} not delivered: ${messageOf(error)}`))
+      .finally(() => deliveries.delete(delivery));
+    deliveries.add(delivery);
+  };
+  const state = new SecretsManagerState({ ...options, onEvent });
   const functions = options.functions ?? lambdaFunctions(options.accountId ?? "000000000000");
   const driver = new RotationDriver({ ...options, state, functions });
   const calls = new CallCounter();
   const faults = new Faults();
-  const advanceBy = (milliseconds: number) => advance(clock, state, driver, milliseconds);
+  const settle = async () => {
+    await driver.settle();
+    await Promise.all(deliveries);
+  };
+  const advanceBy = (milliseconds: number) => advance(clock, state, { settle }, milliseconds);
   const local = localRoutes({ state, clock, calls, faults, advanceBy });
 
   /** `null`: the answer is lost. */
@@ -102,11 +116,13 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
       return calls.read();
     },
     orderFault: (fault) => faults.order(parseFault(fault)),
-    settle: () => driver.settle(),
+    settle,
     advanceBy,
     async close() {
       await driver.close();
       functions.close?.();
+      await Promise.all(deliveries);
+      eventBus?.close?.();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
@@ -140,7 +156,7 @@ function refusalOf({ error }: Fault): SecretsManagerError {
 async function advance(
   clock: Clock & Partial<MovableClock>,
   state: SecretsManagerState,
-  driver: RotationDriver,
+  driver: Pick<RotationDriver, "settle">,
   milliseconds: number,
 ): Promise<void> {
   if (clock.advanceBy === undefined) throw new TypeError("this clock can't be moved");

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { SettableClock } from "../clock";
+import { eventBridge } from "./event-delivery";
 import { startSecretsManager } from "./server";
 
 /** `tsx local/secrets-manager/start.ts [--port N]`: serves until SIGTERM or SIGINT, and prints one line when ready. */
@@ -12,6 +13,7 @@ async function main(): Promise<void> {
   const server = await startSecretsManager({
     clock: new SettableClock(),
     port,
+    eventBus: eventBridge(),
     report: (line) => console.error(line),
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void server.close());

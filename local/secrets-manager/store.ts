@@ -26,6 +26,7 @@ export class Store {
   readonly rotations = new Map<string, PendingRotation>();
   private readonly ids: IdSource;
   private readonly eventLimit: number;
+  private readonly onEvent: (event: ServiceEvent) => void;
   private readonly secrets = new Map<string, Secret>();
   /** The scheduler has nothing to do before this instant. */
   private schedulerDueAt = 0;
@@ -38,6 +39,7 @@ export class Store {
     this.region = options.region ?? "eu-west-1";
     this.ids = options.ids ?? randomIds;
     this.eventLimit = options.eventLimit ?? 10_000;
+    this.onEvent = options.onEvent ?? (() => {});
     this.undocumented = { ...UNDOCUMENTED_DEFAULTS, ...options.undocumented };
   }
 
@@ -159,6 +161,7 @@ export class Store {
   private record(event: ServiceEvent): void {
     this.events.push(event);
     if (this.events.length > this.eventLimit) this.events.shift();
+    this.onEvent(event);
   }
 
   recorded(): readonly ServiceEvent[] {
