@@ -402,12 +402,12 @@ export class ControlPlaneState {
       mintedAt: now,
       liveFrom: now + this.activationMs,
       diesAt: null,
-      mintedWith: this.honoursIdempotencyKey ? (idempotencyKey ?? null) : null,
+      mintedWith: idempotencyKey ?? null,
     };
   }
 
   private isReplay(key: AgentKey, idempotencyKey: string | undefined): boolean {
-    return idempotencyKey !== undefined && key.mintedWith === idempotencyKey;
+    return this.honoursIdempotencyKey && idempotencyKey !== undefined && key.mintedWith === idempotencyKey;
   }
 
   private checkReferences(

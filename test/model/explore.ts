@@ -4,6 +4,8 @@ export interface Exploration {
   readonly stories: number;
   readonly states: number;
   readonly edges: number;
+  /** Whether any mint was asked for with an earlier one's idempotency key. */
+  readonly repeatsIdempotencyKey: boolean;
   /** The first found of each rule: no shorter one exists. */
   readonly counterexamples: readonly Counterexample[];
 }
@@ -46,6 +48,7 @@ export async function explore(
   const counterexamples = new Map<string, Counterexample>();
   let stories = 0;
   let edges = 0;
+  let repeatsIdempotencyKey = false;
   let level: Schedule[] = [new Map()];
   for (let faults = 0; faults <= bound; faults++) {
     const next: Schedule[] = [];
@@ -53,6 +56,7 @@ export async function explore(
       const schedule = level[i] as Schedule;
       const telling = await new Story({ ...options, schedule, isKnown: (state) => seen.has(state) }).tell();
       stories++;
+      repeatsIdempotencyKey ||= telling.repeatsIdempotencyKey;
       for (const { rule, detail } of judge(telling, [...schedule.values()])) {
         if ((until ?? rule) !== rule || counterexamples.has(rule)) continue;
         counterexamples.set(rule, { rule, detail, schedule, lines: telling.lines });
@@ -73,5 +77,11 @@ export async function explore(
     }
     level = until !== undefined && counterexamples.size > 0 ? [] : next;
   }
-  return { stories, states: seen.size, edges, counterexamples: [...counterexamples.values()] };
+  return {
+    stories,
+    states: seen.size,
+    edges,
+    repeatsIdempotencyKey,
+    counterexamples: [...counterexamples.values()],
+  };
 }

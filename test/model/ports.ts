@@ -15,6 +15,7 @@ import { OPERATOR_KEY, type World } from "./world";
 export type CallKind =
   | "secret-read"
   | "secret-write"
+  | "intent-read"
   | "intent-write"
   | "control-read"
   | "control-write"
@@ -41,7 +42,9 @@ export function portsOf(world: World, caller: Caller): RotationDeps {
   );
   const intents = dynamoDbIntentStore(
     dynamoDbClient((operation, input) =>
-      caller.call("intent-write", operation, () => world.intents.call(operation, input)),
+      caller.call(operation === "GetItem" ? "intent-read" : "intent-write", operation, () =>
+        world.intents.call(operation, input),
+      ),
     ),
     "intents",
   );
@@ -62,7 +65,8 @@ export function portsOf(world: World, caller: Caller): RotationDeps {
   };
 }
 
-function controlPlaneOf({ controlPlane, clock }: World, caller: Caller): ControlPlane {
+function controlPlaneOf(world: World, caller: Caller): ControlPlane {
+  const { controlPlane, clock } = world;
   const workspace = SAMPLE_WORKSPACE_ID;
   const ask = <T>(kind: "control-read" | "control-write", label: string, apply: () => T) =>
     caller.call(kind, label, apply);
@@ -75,6 +79,9 @@ function controlPlaneOf({ controlPlane, clock }: World, caller: Caller): Control
     agentKey: new AgentKey(agentKey),
     agentInstanceId: instance.id,
   });
+  const noteRepeat = (idempotencyKey: string) => {
+    world.repeatsIdempotencyKey ||= world.keys().some(({ mintedWith }) => mintedWith === idempotencyKey);
+  };
   const find = (id: string) => controlPlane.allInstances().find((instance) => instance.id === id);
   return {
     now: () => clock.now(),
@@ -91,20 +98,21 @@ function controlPlaneOf({ controlPlane, clock }: World, caller: Caller): Control
         return found && view(found);
       }),
     createInstance: (fields, idempotencyKey) =>
-      ask("control-write", "create", () =>
-        issued(
-          controlPlane.createInstance(
-            workspace,
-            { ...fields, accountId: fields.accountId ?? null, contactId: fields.contactId ?? null },
-            idempotencyKey,
-          ),
-        ),
-      ),
+      ask("control-write", "create", () => {
+        noteRepeat(idempotencyKey);
+        const { accountId = null, contactId = null } = fields;
+        return issued(
+          controlPlane.createInstance(workspace, { ...fields, accountId, contactId }, idempotencyKey),
+        );
+      }),
     updateInstance: (id, fields) =>
       ask("control-write", "update", () => void controlPlane.updateInstance(workspace, id, fields as object)),
     deleteInstance: (id) => ask("control-write", "delete", () => controlPlane.deleteInstance(workspace, id)),
     refreshAgentKey: (id, idempotencyKey) =>
-      ask("control-write", "refresh", () => issued(controlPlane.refresh(workspace, id, idempotencyKey))),
+      ask("control-write", "refresh", () => {
+        noteRepeat(idempotencyKey);
+        return issued(controlPlane.refresh(workspace, id, idempotencyKey));
+      }),
     checkAgentKey: (agentKey) =>
       ask("control-read", `check ${agentKey.fingerprint.slice(0, 4)}`, () => {
         const text = agentKey.reveal();

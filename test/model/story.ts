@@ -45,6 +45,7 @@ export type Schedule = ReadonlyMap<number, Fault>;
 export const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
   "secret-read": ["refused", "stale", "crash-before", "pause"],
   "secret-write": ["refused", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
+  "intent-read": ["refused", "crash-before", "pause"],
   "intent-write": ["refused", "lost", "repeated", "late-5", "crash-before", "crash-after", "pause"],
   "control-read": ["refused", "crash-before", "pause"],
   "control-write": ["refused", "failed", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
@@ -102,6 +103,7 @@ export interface Telling {
   readonly lines: readonly string[];
   readonly pruned: boolean;
   readonly mints: number;
+  readonly repeatsIdempotencyKey: boolean;
 }
 
 export interface StoryOptions {
@@ -161,6 +163,7 @@ export class Story {
       lines: this.lines,
       pruned: wasPruned,
       mints: this.world.keys().length,
+      repeatsIdempotencyKey: this.world.repeatsIdempotencyKey,
     };
   }
 

@@ -52,6 +52,8 @@ export class World {
   /** The version under AWSCURRENT when the story begins; empty where the story is the first key's. */
   readonly baseVersionId: string;
   private tokens = 0;
+  /** Whether a mint was asked for with the idempotency key of an earlier one: else it matters not whether they are honoured. */
+  repeatsIdempotencyKey = false;
   /** Secrets Manager as it was before its last change, for a read that lags. */
   beforeLastWrite: { readonly snapshot: Snapshot; readonly at: number } | undefined;
 
@@ -155,18 +157,33 @@ export class World {
   /** The key stored under a version, if the value is one of ours. */
   keyUnder(versionId: string | undefined): string | undefined {
     const value = this.secret().versions.find(({ id }) => id === versionId)?.value;
-    if (!value) return undefined;
-    try {
-      return (JSON.parse(value.data) as { VALMI_AGENT_KEY?: string }).VALMI_AGENT_KEY;
-    } catch {
-      return undefined;
-    }
+    return value ? this.readValue(value.data).key : undefined;
   }
 
   /** When the key under a version was issued; 0 where that cannot be read. */
   issuedAt(versionId: string | undefined): number {
     const value = this.secret().versions.find(({ id }) => id === versionId)?.value;
-    return value ? Date.parse((JSON.parse(value.data) as { issuedAt: string }).issuedAt) : 0;
+    return value ? this.readValue(value.data).issuedAt : 0;
+  }
+
+  /** Looked at after every call: parsed once. */
+  private readonly read = new Map<string, { readonly key: string | undefined; readonly issuedAt: number }>();
+
+  private readValue(data: string) {
+    const known = this.read.get(data);
+    if (known) return known;
+    let parsed: { VALMI_AGENT_KEY?: string; issuedAt?: string } = {};
+    try {
+      parsed = JSON.parse(data);
+    } catch {
+      // Not one of ours.
+    }
+    const value = {
+      key: parsed.VALMI_AGENT_KEY,
+      issuedAt: parsed.issuedAt ? Date.parse(parsed.issuedAt) : 0,
+    };
+    this.read.set(data, value);
+    return value;
   }
 
   /** All keys that the Control Plane ever issued, oldest first. */
@@ -177,13 +194,15 @@ export class World {
   /** Everything that decides how the story goes on, but for what running attempts remember. */
   fingerprint(memory: string): string {
     const { secrets, pendingRotations } = this.secretsManager.snapshot();
-    return createHash("md5")
-      .update(
-        JSON.stringify([secrets[1], pendingRotations, this.controlPlane.allInstances(), this.clock.time]),
-      )
-      .update(JSON.stringify([...this.intents.items]))
-      .update(memory)
-      .digest("base64");
+    const state = [
+      secrets[1],
+      pendingRotations,
+      this.controlPlane.allInstances(),
+      this.clock.time,
+      [...this.intents.items],
+      memory,
+    ];
+    return createHash("md5").update(JSON.stringify(state)).digest("base64");
   }
 }
 

@@ -57,6 +57,7 @@ const DEPLOY_AGAIN_AFTER = 10 * MINUTE;
 const LATENCY: Readonly<Record<CallKind, readonly [number, number]>> = {
   "secret-read": [10, 80],
   "secret-write": [20, 150],
+  "intent-read": [3, 20],
   "intent-write": [4, 30],
   "control-read": [50, 300],
   "control-write": [80, 600],

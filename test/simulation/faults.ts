@@ -66,6 +66,7 @@ export class Faults {
     this.odds = {
       "secret-read": odds("secret-read"),
       "secret-write": odds("secret-write"),
+      "intent-read": odds("intent-read"),
       "intent-write": odds("intent-write"),
       "control-read": odds("control-read"),
       "control-write": odds("control-write"),

@@ -22,6 +22,7 @@ const LONGEST = 12 * HOUR;
 const SERVICE_OF: Record<Exclude<CallKind, "time">, Service> = {
   "secret-read": "Secrets Manager",
   "secret-write": "Secrets Manager",
+  "intent-read": "intent table",
   "intent-write": "intent table",
   "control-read": "Control Plane",
   "control-write": "Control Plane",
