@@ -4,7 +4,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type Budget, realSleep, type Sleep } from "./budget";
 import { type Clock, systemClock } from "./clock";
-import { type ControlPlane, createControlPlane } from "./control-plane/client";
+import { type ControlPlane, createControlPlane, type InstanceDirectory } from "./control-plane/client";
 import { isControlPlaneError } from "./control-plane/errors";
 import { ControlPlaneApiKey } from "./domain/credential";
 import { Stop } from "./domain/decision";
@@ -108,7 +108,7 @@ async function connect(
   secrets: Pick<SecretStore, "readCurrent">,
   budget: Budget,
   platform: Platform,
-): Promise<ControlPlane> {
+): Promise<ControlPlane & InstanceDirectory> {
   const text = await secrets.readCurrent(settings.apiKeySecretArn);
   let apiKey: ControlPlaneApiKey;
   try {

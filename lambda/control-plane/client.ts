@@ -54,6 +54,12 @@ export interface ControlPlane {
   checkAgentKey(agentKey: AgentKey): Promise<KeyCheck>;
 }
 
+/** The list of all instances: costs a call for each hundred of the whole workspace. */
+export interface InstanceDirectory {
+  /** Without descriptions, which lists don't give. */
+  instances(): AsyncIterable<AgentInstance>;
+}
+
 export interface IssuedKey {
   readonly agentKey: AgentKey;
   readonly agentInstanceId: string;
@@ -108,7 +114,7 @@ const wireKey = v.looseObject({
 });
 
 /** The Control Plane's documented API: tolerant in what it reads, strict in what it writes. */
-export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane & InstanceDirectory {
   const http = createHttp(options);
   let lastSeen: { controlPlane: number; machine: number } | undefined;
   const operator = (): Record<string, string> =>
@@ -156,6 +162,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     }
   }
 
+  const instances = () => {
+    const path = "/agent_instance/all";
+    return entries(path, "agent_instances", (item) => toInstance(item, `GET ${path}`));
+  };
+
   return {
     now() {
       if (!lastSeen)
@@ -173,9 +184,9 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       }
       return undefined;
     },
+    instances,
     async findInstanceByName(name) {
-      const path = "/agent_instance/all";
-      for await (const found of entries(path, "agent_instances", (item) => toInstance(item, `GET ${path}`))) {
+      for await (const found of instances()) {
         if (found.name === name) return found;
       }
       return undefined;
