@@ -28,6 +28,8 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   { ...SEED, activationSeconds: 30 },
   { ...SEED, graceHours: 0, activationSeconds: 30 },
   { ...SEED, retryAfterMs: 10 * MINUTE },
+  { ...SEED, pauses: true },
+  { ...SEED, graceHours: 0, pauses: true },
 ];
 
 export function nameOf(configuration: Configuration): string {
@@ -44,6 +46,7 @@ export function nameOf(configuration: Configuration): string {
     honoursIdempotencyKey ? "idempotent" : "",
     activationSeconds > 0 ? `live after ${activationSeconds} s` : "",
     retryToken === "new" ? "new token" : "",
+    configuration.pauses ? "with pauses" : "",
     configuration.retryAfterMs > MINUTE ? "slow retries" : "",
   ]
     .filter((part) => part !== "")

@@ -3,6 +3,7 @@ import type { ControlPlane } from "../../lambda/control-plane/client";
 import { ControlPlaneError } from "../../lambda/control-plane/errors";
 import { AgentKey } from "../../lambda/domain/credential";
 import { Stop } from "../../lambda/domain/decision";
+import { orderUpon } from "../../lambda/mint/intent";
 import { dynamoDbIntentStore } from "../../lambda/mint/intent-store";
 import type { RotationDeps } from "../../lambda/rotation/rotation";
 import { secretsManagerStore } from "../../lambda/secrets/secret-store";
@@ -175,6 +176,28 @@ export function storeCurrentAgain(world: World): void {
   const value = world.secret().versions.find(({ labels }) => labels.includes("AWSCURRENT"))?.value;
   if (!value) return;
   world.call("PutSecretValue", { SecretId: world.secretArn, SecretString: value.data });
+}
+
+/** What an operator's pause does: an order upon the current version, where one can be placed. */
+export async function pauseRotation(world: World, milliseconds: number): Promise<void> {
+  const intents = dynamoDbIntentStore(
+    dynamoDbClient(async (operation, input) => world.intents.call(operation, input)),
+    "intents",
+  );
+  const { secretArn } = world;
+  const baseVersionId = world.versionWith("AWSCURRENT") ?? "";
+  const standing = await intents.read(secretArn, baseVersionId);
+  const now = world.clock.now();
+  const order = orderUpon(standing, {
+    kind: "paused",
+    secretArn,
+    baseVersionId,
+    agentInstanceId: world.controlPlane.allInstances()[0]?.id ?? "",
+    owner: `operator-${now}`,
+    now,
+    until: now + milliseconds,
+  });
+  if (order) await (standing ? intents.retake(order, standing) : intents.take(order));
 }
 
 /** For what may be refused without harm. */

@@ -14,6 +14,8 @@ export const WATCHDOG = 5 * MINUTE;
 export const HOURLY = HOUR;
 /** How often the watchdog asks the Control Plane whether the current key is accepted, where nothing is the matter. */
 export const KEY_CHECK = 24 * HOUR;
+/** How long the pauses of operators last here; they choose. */
+export const OPERATORS_PAUSE = 30 * MINUTE;
 export const ATTEMPT_LIFE = 180 * SECOND;
 /** How long a caller waits before it gives an answer up for lost. */
 export const CALL_TIMEOUT = 10 * SECOND;
@@ -36,6 +38,7 @@ export const FAULT_CLASSES = {
   clicked: "somebody clicks Rotate in the Control Plane",
   standstill: "nothing runs for the whole grace period",
   again: "somebody asks for another rotation",
+  pausing: "an operator pauses the rotation for half an hour",
 } as const;
 export type FaultClass = keyof typeof FAULT_CLASSES;
 
@@ -55,6 +58,7 @@ const CLASS_OF: Record<Exclude<Fault, "wake">, FaultClass> = {
   click: "clicked",
   "grace-ends": "standstill",
   "rotate-again": "again",
+  "operator-pauses": "pausing",
 };
 
 export const classesOf = (faults: readonly Fault[]): FaultClass[] =>
@@ -68,6 +72,8 @@ function costOf(fault: FaultClass): number {
     case "deploy":
     case "again":
       return 0;
+    case "pausing":
+      return OPERATORS_PAUSE + NEXT_ATTEMPT;
     default:
       return NEXT_ATTEMPT;
   }

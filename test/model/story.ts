@@ -10,12 +10,13 @@ import {
   type CallKind,
   carryOut,
   failureOf,
+  pauseRotation,
   portsOf,
   provisioningInput,
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "./ports";
-import { ATTEMPT_LIFE, CALL_TIMEOUT, HOURLY, KEY_CHECK, WATCHDOG } from "./promise";
+import { ATTEMPT_LIFE, CALL_TIMEOUT, HOURLY, KEY_CHECK, OPERATORS_PAUSE, WATCHDOG } from "./promise";
 import { type Configuration, READ_LAG_BOUND, World } from "./world";
 
 /** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
@@ -36,6 +37,7 @@ export const FAULTS = [
   "deploy",
   "grace-ends",
   "rotate-again",
+  "operator-pauses",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -55,6 +57,10 @@ export const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
 const INVOCATION = SECOND;
 /** Done by others, at any moment. */
 export const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends", "rotate-again"];
+const OUTSIDE_WITH_PAUSES: readonly Fault[] = [...OUTSIDE, "operator-pauses"];
+
+/** Outcomes of intents after which no key can be missing. */
+const SPENT: ReadonlySet<string> = new Set(["promoted", "paused", "ordered"]);
 
 class Attempt {
   readonly ended: Promise<Ending>;
@@ -140,9 +146,11 @@ export class Story {
   private lastCurrent: string | undefined;
   private stopNames: string[] = [];
   private hasFoundItRefused = false;
+  private readonly outside: readonly Fault[];
 
   constructor(private readonly options: StoryOptions) {
     this.world = new World(options.configuration, { provisioned: options.scenario === "rotation" });
+    this.outside = options.configuration.pauses ? OUTSIDE_WITH_PAUSES : OUTSIDE;
     this.lastFault = Math.max(-1, ...options.schedule.keys());
   }
 
@@ -211,7 +219,7 @@ export class Story {
     const { world } = this;
     const issuedAt = world.issuedAt(world.versionWith("AWSCURRENT"));
     return [...world.intents.items.values()]
-      .filter(({ outcome, takenAt }) => outcome?.S !== "promoted" && Number(takenAt?.N) > issuedAt)
+      .filter(({ outcome, takenAt }) => !SPENT.has(outcome?.S ?? "") && Number(takenAt?.N) > issuedAt)
       .sort((a, b) => Number(a.takenAt?.N) - Number(b.takenAt?.N));
   }
 
@@ -377,6 +385,9 @@ export class Story {
       case "rotate-again":
         world.requestRotation();
         break;
+      case "operator-pauses":
+        await pauseRotation(world, OPERATORS_PAUSE);
+        break;
       case "grace-ends":
         await this.advanceTo(world.clock.now() + world.configuration.graceHours * HOUR + MINUTE, attempt);
         break;
@@ -434,7 +445,7 @@ export class Story {
       const stale = this.world.beforeLastWrite;
       const canLag = stale !== undefined && this.world.clock.now() - stale.at <= READ_LAG_BOUND;
       const own = FAULTS_OF[kind].filter((option) => option !== "stale" || canLag);
-      const outside = kind === "time" || this.options.scenario === "first-key" ? [] : OUTSIDE;
+      const outside = kind === "time" || this.options.scenario === "first-key" ? [] : this.outside;
       const options = [...(sleeper ? (["wake"] as const) : []), ...own, ...outside];
       this.points.push({ index, kind, label, fingerprint, options });
       if (this.options.isKnown?.(fingerprint)) {

@@ -23,6 +23,8 @@ export interface Configuration {
   readonly activationSeconds: number;
   readonly retryToken: "same" | "new";
   readonly retryAfterMs: number;
+  /** Whether operators pause rotations, at any moment. @default false */
+  readonly pauses?: boolean;
   /** @default "completes" */
   readonly currentWithoutPending?: "completes" | "fails";
 }

@@ -2,8 +2,8 @@ import type { CallKind } from "../model/ports";
 import { FAULTS_OF, type Fault, OUTSIDE } from "../model/story";
 import type { Random } from "./random";
 
-/** What may strike a call: the explorer's faults. A paused attempt wakes by itself here. */
-export type Strike = Exclude<Fault, "wake">;
+/** What may strike a call: the explorer's faults. A paused attempt wakes by itself here, and operators pause nothing. */
+export type Strike = Exclude<Fault, "wake" | "operator-pauses">;
 
 /** How probable each fault is at one call, at a fault rate of 1. The last five are done by others at that moment. */
 export const RATES: Readonly<Record<Strike, number>> = {
