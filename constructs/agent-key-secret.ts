@@ -63,6 +63,7 @@ export interface ReadOptions {
 export class AgentKeySecret extends Construct {
   readonly arn: string;
   readonly secretName: string;
+  readonly location: AwsLocation;
   private readonly props: AgentKeySecretProps;
   private readonly outsideReaders: { readonly reader: OutsideReader; readonly options: ReadOptions }[] = [];
 
@@ -70,6 +71,7 @@ export class AgentKeySecret extends Construct {
     super(scope, id);
     this.props = props;
     const { settings, instance, encryptionKeyArn } = props;
+    this.location = props.location;
     this.secretName = agentKeySecretName(settings, instance.id);
     const secret = new SecretsmanagerSecret(this, "secret", {
       name: this.secretName,
