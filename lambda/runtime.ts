@@ -4,6 +4,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type Budget, realSleep, type Sleep } from "./budget";
 import { type Clock, systemClock } from "./clock";
+import { KEY_SHAPE } from "./contract";
 import { type ControlPlane, createControlPlane, type InstanceDirectory } from "./control-plane/client";
 import { isControlPlaneError } from "./control-plane/errors";
 import { ControlPlaneApiKey } from "./domain/credential";
@@ -23,7 +24,7 @@ export interface Runtime {
 }
 
 /** One AWS call's time, connection included; the SDK tries three times. */
-const AWS_TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 8_000, throwOnRequestTimeout: true };
+export const AWS_TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 8_000, throwOnRequestTimeout: true };
 
 /** Made once for each cold start. Endpoints come from `AWS_ENDPOINT_URL…`, as for any AWS client. */
 export function createRuntime(): Runtime {
@@ -59,6 +60,7 @@ export function invocationPorts(
   return {
     secrets,
     intents,
+    clock: platform.clock,
     connect: () => connect(settings, secrets, budget, platform),
     gracePeriodMs: settings.gracePeriodMs,
     apiKeySecretArn: settings.apiKeySecretArn,
@@ -127,13 +129,14 @@ async function connect(
 
 /**
  * An error as it may leave a function: its name and text, without cause and without what an SDK hangs on its errors.
+ * What has the shape of a key is masked, whoever put it there: a service's text may quote what it was sent.
  * A refused operator's API key gets its name here, whichever call met it.
  */
 export function presentable(error: unknown): Error {
   if (isControlPlaneError(error, "unauthorized", "forbidden")) {
     return presentable(new Stop("operator-key-refused", error.message));
   }
-  const presented = new Error(textOf(error));
+  const presented = new Error(textOf(error).replace(KEY_SHAPE, "[masked]"));
   presented.name = error instanceof Error ? error.name : "Error";
   presented.stack = `${presented.name}: ${presented.message}`;
   return presented;

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { ControlPlaneError } from "../../lambda/control-plane/errors";
 import { Stop } from "../../lambda/domain/decision";
 import { invocationPorts, presentable, untilAllowed } from "../../lambda/runtime";
@@ -149,5 +150,16 @@ describe("an error that leaves a function", () => {
     const presented = presentable(error);
     expect(presented).toMatchObject({ name, message, stack: `${name}: ${message}` });
     expect(Object.getOwnPropertyNames(presented).sort()).toEqual(["message", "name", "stack"]);
+  });
+
+  test("quotes no key, whatever an AWS service quotes of what it was sent", () => {
+    const sent = JSON.stringify({ SecretString: JSON.stringify({ VALMI_AGENT_KEY: "agent_abc123xyz" }) });
+    const refusal = Object.assign(new Error(`Value ${sent} at 'secretString' is too long`), {
+      name: "Refusal",
+    });
+    expect(presentable(refusal).message).toBe(
+      `Value ${sent.replace("agent_abc123xyz", "[masked]")} at 'secretString' is too long`,
+    );
+    expect(inspect(presentable(refusal), { showHidden: true })).not.toContain("agent_abc123xyz");
   });
 });
