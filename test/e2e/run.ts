@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { environments } from "../../environments";
 import { identify, readStored } from "../../local/demo/agent-keys";
 import { QUIET_SDK } from "../../local/emulator";
-import { type LocalRun, startLocalRun } from "../../local/local-run";
+import { type LocalRun, type LocalRunOptions, startLocalRun } from "../../local/local-run";
 import { prepareToolchain } from "../../local/toolchain";
 
 Object.assign(process.env, QUIET_SDK);
@@ -13,11 +13,14 @@ const LOCAL_FOLDER = resolve(__dirname, "../../.local");
 export const findToolchain = () => prepareToolchain({ cacheFolder: LOCAL_FOLDER });
 
 /** A local run of a shipped environment; the caller closes it. */
-export async function startRun(name: string): Promise<LocalRun> {
+export async function startRun(
+  name: string,
+  options: Partial<Omit<LocalRunOptions, "environment">> = {},
+): Promise<LocalRun> {
   const environment = environments.find((candidate) => candidate.name === name);
   if (environment === undefined) throw new Error(`environments.ts has no environment ${name}`);
   const toolchain = await findToolchain();
-  return startLocalRun({ environment, toolchain, runsFolder: resolve(LOCAL_FOLDER, "runs") });
+  return startLocalRun({ environment, toolchain, runsFolder: resolve(LOCAL_FOLDER, "runs"), ...options });
 }
 
 /** Waits for something that another process brings about. */
