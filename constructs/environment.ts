@@ -1,4 +1,4 @@
-import type { ControlPlaneAuth, ExistingKey, RemovalPolicy } from "../lambda/contract";
+import { type ControlPlaneAuth, type ExistingKey, KEY_SHAPE, type RemovalPolicy } from "../lambda/contract";
 
 /**
  * The description of an environment and of its agent instances: plain data, so that it may as well come from a function
@@ -373,7 +373,7 @@ export function environmentsToDeploy(
   if (!isLoopback(url)) {
     throw new Error(
       `${LOCAL_RUN_VARIABLE} must be the URL of a Control Plane on this machine, such as http://127.0.0.1:8200/api/v1, ` +
-        `since it switches the account guard off; got: ${url}. Unset it to deploy what is configured.`,
+        `since it switches the account guard off; got: ${url.replace(KEY_SHAPE, "[masked]")}. Unset it to deploy what is configured.`,
     );
   }
   return environments.map(

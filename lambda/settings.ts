@@ -11,6 +11,10 @@ export interface Settings {
 /** A function's environment is not what the constructs write. The text names the variable, the rule and the value. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
+
+  constructor(message: string) {
+    super(message.replace(KEY_SHAPE, "[masked]"));
+  }
 }
 
 /** Reads and checks a function's environment. Throws a `SettingsError`. */
@@ -39,7 +43,7 @@ export function readControlPlaneUrl(name: string, value: string): string {
   const isLoopback = url !== undefined && ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
   if (url?.protocol !== "https:" && !(url?.protocol === "http:" && isLoopback)) {
     const rule = "must be an https URL (http only to a loopback address)";
-    throw new SettingsError(`${name}: ${rule}, got ${value.replace(KEY_SHAPE, "[masked]")}`);
+    throw new SettingsError(`${name}: ${rule}, got ${value}`);
   }
   // Not repeated: it may hold a password.
   if (url.username || url.password || /[?#]/.test(value))
