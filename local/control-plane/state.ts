@@ -188,8 +188,8 @@ export class ControlPlaneState {
       throw new RangeError(
         `\`activationSeconds\` must be from 0 to ${MAX_ACTIVATION_SECONDS}, got: ${activationSeconds}`,
       );
-    if (!/^[\w-]+$/.test(keyPrefix))
-      throw new RangeError(`\`keyPrefix\` must be letters, digits, "_" and "-", got: "${keyPrefix}"`);
+    if (!/^[\x21-\x7e]+$/.test(keyPrefix))
+      throw new RangeError(`\`keyPrefix\` must be visible ASCII without spaces, got: "${keyPrefix}"`);
 
     this.clock = options.clock;
     this.tokens = options.tokens ?? randomTokens;
