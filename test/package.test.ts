@@ -90,7 +90,7 @@ test("declares one version of what its functions are made of", () => {
   const bundled = ["@aws-lambda-powertools/logger", "@aws-sdk/client-dynamodb", "esbuild"];
   const versions = [
     ...Object.values(manifest.dependencies),
-    ...bundled.map((name) => manifest.devDependencies[name]),
+    ...bundled.map((name) => manifest.devDependencies[name] ?? manifest.dependencies[name]),
   ];
   for (const version of versions) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
 });

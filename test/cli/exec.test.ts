@@ -83,29 +83,32 @@ test("runs an agent from one key to the next, and shows neither", async () => {
   for (const key of [first, second]) expect(shown).not.toContain(key.reveal());
 }, 60_000);
 
-test.each<[string, string[], string]>([
+test.each<[string, string[], string, number]>([
   [
     "no such secret",
     ["--secret", "none", "--", "true"],
     "error: secret 'none', AWSCURRENT: ResourceNotFoundException",
+    1,
   ],
-  ["no command", ["--secret", NAME], "error: missing required argument 'command'"],
+  ["no command", ["--secret", NAME], "error: missing required argument 'command'", 2],
   [
     "a value in --env",
     ["--secret", NAME, "--env", "A=agent_abc123xyz", "true"],
     "error: --env: must be the name of an environment variable, without a value, got: A=…\n",
+    1,
   ],
-  ["looks too often", ["--secret", NAME, "--watch", "1", "true"], "It must be a number from 5 to 86400."],
+  ["looks too often", ["--secret", NAME, "--watch", "1", "true"], "It must be a number from 5 to 86400.", 2],
   [
     "two ways to bring the key",
     ["--secret", NAME, "--hook", "true", "--overlap", "1", "true"],
     "error: --hook, --overlap: choose one",
+    1,
   ],
 ])(
   "says what is wrong: %s",
-  async (_, args, message) => {
+  async (_, args, message, code) => {
     const failed = run(...args);
-    expect(await once(failed.child, "close")).toEqual([1, null]);
+    expect(await once(failed.child, "close")).toEqual([code, null]);
     expect(failed.errors()).toContain(message);
   },
   30_000,

@@ -54,7 +54,7 @@ test("keys come in by standard input only, and fingerprints go out; failures are
       out: "",
       err: "error: GET /auth/me: 401, Unauthorized: Invalid api key\n",
     });
-    expect(misused).toMatchObject({ code: 1, err: expect.stringContaining("--api-key-secret") });
+    expect(misused).toMatchObject({ code: 2, err: expect.stringContaining("--api-key-secret") });
   } finally {
     await Promise.all([aws.close(), controlPlane.close()]);
   }

@@ -1,8 +1,8 @@
+import { anchoredScale } from "../../cli/report/scale";
 import { liveAgent } from "./figures";
 import { runFleet } from "./fleet";
 import { agentOptions, parseOptions } from "./options";
 import { subjectsOf, toHtml, toSvg } from "./picture";
-import { anchoredScale } from "./scale";
 import { drawTimeline, focusAround } from "./timeline";
 
 const OPTIONS = {

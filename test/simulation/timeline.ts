@@ -1,9 +1,9 @@
+import { anchoredScale, linearScale, type Scale } from "../../cli/report/scale";
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 import { duration } from "./duration";
 import { FAULT_NAMES } from "./faults";
 import { type AgentOutcome, promotionsOf } from "./figures";
 import type { CurrentSpan, KeyLife, Struck } from "./history";
-import { anchoredScale, linearScale, type Scale } from "./scale";
 
 /*
  * One agent's years as SVG: all of them on one line, and below it one rotation in which a person sees the keys, how they
