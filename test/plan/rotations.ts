@@ -60,9 +60,12 @@ async function findEmptyPlan(
   });
 }
 
-/** Asks for a rotation of one instance's key, and waits until it is over. */
+/** Asks for a rotation of one instance's key, or for the rest of an unfinished one, and waits until it is over. */
 async function rotate({ environment, secrets, secretsManager }: LocalRun, id: string): Promise<void> {
-  await secrets.send(new RotateSecretCommand({ SecretId: secretName(environment.name, id) }));
+  const request = new RotateSecretCommand({ SecretId: secretName(environment.name, id) });
+  await secrets.send(request).catch((error: Error) => {
+    if (!error.message.includes("will be reattempted")) throw error;
+  });
   await secretsManager.settle();
 }
 

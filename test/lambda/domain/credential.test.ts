@@ -1,8 +1,34 @@
-import { inspect } from "node:util";
+import { deepStrictEqual } from "node:assert";
+import { format, inspect } from "node:util";
+import { serialize } from "node:v8";
+import { Logger } from "@aws-lambda-powertools/logger";
 import fc from "fast-check";
 import { AgentKey, ControlPlaneApiKey } from "../../../lambda/domain/credential";
 
 const TEXT = "agent_abc123xyz";
+
+function thrownBy(act: () => void): string {
+  try {
+    act();
+  } catch (error) {
+    return inspect(error, { depth: null, showHidden: true });
+  }
+  throw new Error("nothing was thrown");
+}
+
+function loggedBy(act: (logger: Logger) => void): string {
+  const lines: unknown[] = [];
+  const spy = jest.spyOn(console, "error").mockImplementation((...line) => void lines.push(...line));
+  process.env.POWERTOOLS_DEV = "true";
+  try {
+    act(new Logger({ logLevel: "DEBUG" }));
+  } finally {
+    delete process.env.POWERTOOLS_DEV;
+    spy.mockRestore();
+  }
+  if (lines.length === 0) throw new Error("nothing was logged");
+  return lines.join("\n");
+}
 
 describe.each([
   ["an agent key", new AgentKey(TEXT), /^\[agent key [0-9a-f]{12}\]$/],
@@ -37,12 +63,38 @@ describe.each([
       () => inspect(new Error("refused", { cause: key }), { showHidden: true, depth: null }),
     ],
     ["an error's cause in its stack", () => new Error("refused", { cause: { key } }).stack],
+    [
+      "an error of several",
+      () => inspect(new AggregateError([{ key }, new Error("", { cause: key })]), { depth: null }),
+    ],
+    [
+      "an error's own fields",
+      () => inspect(Object.assign(new Error("refused"), { key }), { showHidden: true }),
+    ],
+    ["format", () => format("%s %o %O %j %d %i %f", key, key, key, key, key, key, key)],
+    ["an assertion", () => thrownBy(() => deepStrictEqual({ key }, { key: "another" }))],
+    [
+      "a line of the log",
+      () => loggedBy((logger) => logger.error("refused", { key, error: new Error("", { cause: key }) })),
+    ],
+    ["serialisation", () => serialize({ key }).toString("latin1")],
+    [
+      "its entries",
+      () => inspect([Object.entries(key), Object.keys(key), Reflect.ownKeys(key)], { depth: null }),
+    ],
+    ["JSON of its prototype's methods", () => JSON.stringify(Object.assign(Object.create(key), { key }))],
     ["a number", () => String(Number(key))],
     ["a URL", () => encodeURIComponent(key as unknown as string)],
     ["base64", () => Buffer.from(String(key)).toString("base64")],
   ])("does not show its text by %s", (_how, print) => {
     expect(print()).not.toContain(TEXT);
     expect(print()).not.toContain(Buffer.from(TEXT).toString("base64"));
+  });
+
+  test("is lost rather than copied", () => {
+    expect(() => (structuredClone(key) as typeof key).reveal()).toThrow(TypeError);
+    expect(() => ({ ...key }).reveal()).toThrow(TypeError);
+    expect(() => Object.create(key).reveal()).toThrow(TypeError);
   });
 
   test("gives its text on demand", () => {
