@@ -1,0 +1,93 @@
+import { type InstanceFacts, lookAt, lookDeeply } from "../lambda/audit/facts";
+import { type Finding, findingsOf, type Thresholds } from "../lambda/audit/findings";
+import { secretsManagerFleet } from "../lambda/audit/fleet";
+
+import type { ControlPlane } from "../lambda/control-plane/client";
+import { versionWith } from "../lambda/secrets/secret-store";
+import { type EnvironmentAccess, type ListedInstance, openEnvironment } from "./instances";
+import type { OperatorPorts } from "./ports";
+import { DAY } from "./times";
+
+/** One instance, looked at by the same eyes as the auditor's. */
+export interface Audited {
+  readonly listed: ListedInstance;
+  readonly facts: InstanceFacts;
+  readonly findings: readonly Finding[];
+  /** The Control Plane's clock at that time. */
+  readonly now: number;
+}
+
+/** Secrets Manager and the Control Plane are both shared with rotation, which goes first. */
+const AT_ONCE = 4;
+
+/** Looks at the instances that are named, or at all of an environment, or at all there are. */
+export async function auditInstances(
+  ports: OperatorPorts,
+  instances: readonly ListedInstance[],
+): Promise<Audited[]> {
+  const audited: Audited[] = [];
+  for (const [, group] of byFunction(instances)) {
+    const [first] = group;
+    if (!first) continue;
+    const access = await openEnvironment(ports, first);
+    const controlPlane = await access.connect();
+    // Its answer carries the time, and a refused API key is told once and not for every instance.
+    await controlPlane.workspaceName();
+    const waiting = [...group];
+    const work = async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        audited.push(await auditInstance(ports, access, controlPlane, next));
+        ports.terminal.progress(audited.length, instances.length);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
+  return audited.sort((a, b) => instances.indexOf(a.listed) - instances.indexOf(b.listed));
+}
+
+async function auditInstance(
+  ports: OperatorPorts,
+  access: EnvironmentAccess,
+  controlPlane: ControlPlane,
+  listed: ListedInstance,
+): Promise<Audited> {
+  const intents = await access.history.ofSecret(listed.secretArn);
+  const fleet = secretsManagerFleet(ports.aws.secretsManager);
+  const shallow = await lookAt({ fleet }, listed, intents);
+  const facts = await lookDeeply({ secrets: access.secrets, controlPlane, clock: controlPlane }, shallow);
+  const now = controlPlane.now();
+  return { listed, facts, findings: findingsOf(facts, thresholdsOf(listed, access), now), now };
+}
+
+function thresholdsOf(
+  { automaticallyAfterDays, rotation }: ListedInstance,
+  { settings, rotationFunctionArn }: EnvironmentAccess,
+): Thresholds {
+  const { gracePeriodMs } = settings;
+  // Without a schedule of its own, this command can't tell a secret that should rotate from one that should not.
+  if (!rotation.enabled || automaticallyAfterDays === undefined) return { gracePeriodMs };
+  return {
+    gracePeriodMs,
+    rotation: {
+      intervalMs: automaticallyAfterDays * DAY,
+      windowMs: DAY,
+      functionArn: rotationFunctionArn,
+    },
+  };
+}
+
+/** Instances that share an environment, and with it a rotation function and its settings. */
+function byFunction(instances: readonly ListedInstance[]): Map<string, ListedInstance[]> {
+  const groups = new Map<string, ListedInstance[]>();
+  for (const instance of instances) {
+    const key = `${instance.environment} ${instance.secretName.split("/")[0]}`;
+    groups.set(key, [...(groups.get(key) ?? []), instance]);
+  }
+  return groups;
+}
+
+/** Whether AWSPENDING stands apart from AWSCURRENT: a rotation under way, or one that was left behind. */
+export function isApart(versionStages: ListedInstance["versionStages"]): boolean {
+  const pending = versionWith("AWSPENDING", versionStages);
+  return pending !== undefined && pending !== versionWith("AWSCURRENT", versionStages);
+}
