@@ -9,6 +9,10 @@ export const FUNCTION_ENV = {
   controlPlaneUrl: "VALMI_CONTROL_PLANE_URL",
   /** How the operator's API key is sent: `api-key` (header `api-key`) or `bearer` (header `Authorization`). */
   controlPlaneAuth: "VALMI_CONTROL_PLANE_AUTH",
+  /** CA certificates in PEM, where the Control Plane's is not signed by a public authority; may be absent. */
+  controlPlaneCa: "VALMI_CONTROL_PLANE_CA",
+  /** URL of the proxy that leads to the Control Plane; may be absent. */
+  controlPlaneProxy: "VALMI_CONTROL_PLANE_PROXY",
   /** ARN of the Secrets Manager secret whose plain string is the operator's API key. */
   apiKeySecretArn: "VALMI_API_KEY_SECRET_ARN",
   /** Hours for which the old key still works after a refresh; `0` where the Control Plane ends it at once. */

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "./clock";
 import { KEY_SHAPE } from "./contract";
 import { type ControlPlane, createControlPlane, type InstanceDirectory } from "./control-plane/client";
 import { isControlPlaneError } from "./control-plane/errors";
+import { createFetch } from "./control-plane/route";
 import { ControlPlaneApiKey } from "./domain/credential";
 import { Stop } from "./domain/decision";
 import type { Log } from "./log";
@@ -119,6 +120,7 @@ async function connect(
     throw new Stop("operator-key-missing", error instanceof Error ? error.message : "");
   }
   return createControlPlane({
+    ...(settings.controlPlaneRoute === undefined ? {} : { fetch: createFetch(settings.controlPlaneRoute) }),
     ...platform,
     baseUrl: settings.controlPlaneUrl,
     auth: settings.controlPlaneAuth,

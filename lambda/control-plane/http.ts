@@ -162,9 +162,9 @@ function parseDate(header: string | null): number | undefined {
 
 /** The code of a network error (`ECONNRESET`), or its name: never its message, which may repeat what was sent. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return "unknown reason";
-  const code = (error.cause as { code?: unknown } | undefined)?.code;
-  return typeof code === "string" ? code : error.name;
+  const { cause, code, name } = Object(error) as Record<string, unknown>;
+  const reasons = [Object(cause).code, code, name];
+  return reasons.find((reason): reason is string => typeof reason === "string") ?? "unknown reason";
 }
 
 function errorFor(response: Response, text: string, request: HttpRequest, clock: Clock): ControlPlaneError {

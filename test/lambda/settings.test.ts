@@ -34,7 +34,9 @@ test.each([
   expect(readSettings({ ...ENV, ...change })).toMatchObject(settings);
 });
 
-test.each(Object.values(FUNCTION_ENV))("says that %s is not set", (name) => {
+const OPTIONAL: string[] = [FUNCTION_ENV.controlPlaneCa, FUNCTION_ENV.controlPlaneProxy];
+const REQUIRED = Object.values(FUNCTION_ENV).filter((name) => !OPTIONAL.includes(name));
+test.each(REQUIRED)("says that %s is not set", (name) => {
   const problem = new SettingsError(`${name}: required, and it is not set`);
   expect(() => readSettings({ ...ENV, [name]: undefined })).toThrow(problem);
   expect(() => readSettings({ ...ENV, [name]: "" })).toThrow(problem);
@@ -71,4 +73,49 @@ test.each([
 test("a key where the URL belongs is not repeated", () => {
   const read = () => readSettings({ ...ENV, VALMI_CONTROL_PLANE_URL: "token_abc123xyz" });
   expect(read).toThrow("got [masked]");
+});
+
+const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+test.each<[Record<string, string>, object | undefined]>([
+  [{}, undefined],
+  [{ VALMI_CONTROL_PLANE_CA: "", VALMI_CONTROL_PLANE_PROXY: "" }, undefined],
+  [{ VALMI_CONTROL_PLANE_CA: PEM }, { caCertificate: PEM }],
+  [{ VALMI_CONTROL_PLANE_PROXY: "http://proxy.example:3128" }, { proxyUrl: "http://proxy.example:3128" }],
+  [
+    { VALMI_CONTROL_PLANE_CA: PEM, VALMI_CONTROL_PLANE_PROXY: "https://[::1]:3128" },
+    { caCertificate: PEM, proxyUrl: "https://[::1]:3128" },
+  ],
+])("reads the route to the Control Plane of %j", (changes, route) => {
+  expect(readSettings({ ...ENV, ...changes }).controlPlaneRoute).toEqual(route);
+});
+
+test.each<[Record<string, string>, string]>([
+  [{ NODE_TLS_REJECT_UNAUTHORIZED: "0" }, "NODE_TLS_REJECT_UNAUTHORIZED: must not be 0"],
+  [{ VALMI_CONTROL_PLANE_CA: "MIIB" }, "VALMI_CONTROL_PLANE_CA: must be certificates in PEM"],
+  [
+    { VALMI_CONTROL_PLANE_CA: `${PEM}-----BEGIN PRIVATE KEY-----` },
+    "VALMI_CONTROL_PLANE_CA: must be certificates in PEM, and no private key, got ",
+  ],
+  [
+    { VALMI_CONTROL_PLANE_PROXY: "socks5://proxy" },
+    "VALMI_CONTROL_PLANE_PROXY: must be an http or https URL",
+  ],
+  [
+    { VALMI_CONTROL_PLANE_PROXY: "http://me:pw@proxy" },
+    "VALMI_CONTROL_PLANE_PROXY: must be an http or https URL",
+  ],
+  [
+    { VALMI_CONTROL_PLANE_PROXY: "http://proxy", VALMI_CONTROL_PLANE_URL: "http://127.0.0.1:8200" },
+    "only for an https URL of the Control Plane, got http://127.0.0.1:8200",
+  ],
+])("refuses %j", (changes, message) => {
+  const read = () => readSettings({ ...ENV, ...changes });
+  expect(read).toThrow(SettingsError);
+  expect(read).toThrow(message);
+  expect(read).not.toThrow(/pw@|BEGIN PRIVATE/);
+});
+
+test.each(["1", "", undefined])("NODE_TLS_REJECT_UNAUTHORIZED may be %j", (value) => {
+  expect(() => readSettings({ ...ENV, NODE_TLS_REJECT_UNAUTHORIZED: value })).not.toThrow();
 });
