@@ -46,6 +46,6 @@ test.each([
   ["instance", "dev/support/agent_abc123xyz"],
 ])("a line with such a %s is wrong", (field, value) => {
   expect(judge({ ...LINE, [field]: value }).wrong).toEqual([
-    `"promoted" of valmi-dev-agent-key-rotation has the field ${field}, which is unknown or holds what it may not`,
+    `"promoted" of valmi-dev-agent-key-rotation has the field ${field}, which test/leaks/log-lines.ts doesn't know or not with such a value`,
   ]);
 });

@@ -20,6 +20,7 @@ const FIELDS: Readonly<Record<string, RegExp>> = {
   version: /^[\w-]+$/,
   mint: /^\d+$/,
   course: /^[a-z-]+$/,
+  because: /^[a-z-]+$/,
   copy: /^(?:true|false)$/,
   state: /^[a-z-]+$/,
   outcome: /^[a-z-]+$/,
@@ -66,6 +67,9 @@ function judgeEntry(entry: Record<string, unknown>): string[] {
   const odd = Object.entries(entry).filter(([name, value]) => !FIELDS[name]?.test(String(value)));
   return [
     ...missing.map((field) => `${about} has no ${field}`),
-    ...odd.map(([name]) => `${about} has the field ${name}, which is unknown or holds what it may not`),
+    ...odd.map(
+      ([name]) =>
+        `${about} has the field ${name}, which test/leaks/log-lines.ts doesn't know or not with such a value`,
+    ),
   ];
 }
