@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Environment } from "../constructs";
@@ -9,9 +8,8 @@ import { manual } from "./demo/manual";
 import { Progress } from "./demo/progress";
 import { figuresTable } from "./demo/report";
 import { Story } from "./demo/story";
-import { DeploymentError } from "./deployment";
-import { QUIET_SDK } from "./emulator";
 import { type LocalRun, startLocalRun } from "./local-run";
+import { runProgram } from "./program";
 import { PrerequisiteError, prepareToolchain } from "./toolchain";
 
 /** Installs and runs are kept here, out of the repository. */
@@ -22,18 +20,6 @@ interface DemoOptions {
   readonly keep: boolean;
   readonly json?: string;
 }
-
-/** A signal has ended the demo. */
-class Interrupted extends Error {
-  override readonly name = "Interrupted";
-
-  constructor(readonly signal: "SIGINT" | "SIGTERM" | "SIGHUP") {
-    super(`ended by ${signal}; nothing is left running`);
-  }
-}
-
-/** Their texts say everything: a stack trace would only hide it. */
-const EXPECTED_ERRORS = [PrerequisiteError, DeploymentError, Interrupted];
 
 /** Plays the story, and returns whether everything was as expected. */
 async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
@@ -96,35 +82,12 @@ function verdict({ checks, failed }: Progress, seconds: number): string {
 
 const secondsSince = (startedAt: number) => Number(((performance.now() - startedAt) / 1_000).toFixed(1));
 
-async function main(): Promise<void> {
-  // For the clients in this process; its children are told by `withoutAws`.
-  Object.assign(process.env, QUIET_SDK);
-  const interruption = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => interruption.abort(new Interrupted(name)));
-  }
+const program = new Command("npm run local --")
+  .description(
+    "Provision, store and rotate agent keys on this machine, with a Control Plane and an AWS of its own.",
+  )
+  .option("--environment <name>", "environment of environments.ts to deploy", "dev")
+  .option("--keep", "leave everything up afterwards, and say how to talk to it", false)
+  .option("--json <file>", "write the figures to a file");
 
-  const program = new Command("npm run local --")
-    .description(
-      "Provision, store and rotate agent keys on this machine, with a Control Plane and an AWS of its own.",
-    )
-    .option("--environment <name>", "environment of environments.ts to deploy", "dev")
-    .option("--keep", "leave everything up afterwards, and say how to talk to it", false)
-    .option("--json <file>", "write the figures to a file")
-    .action(async (options: DemoOptions) => {
-      const passed = await demo(options, interruption.signal);
-      process.exitCode = passed ? 0 : 1;
-    });
-
-  await program.parseAsync().catch((thrown: unknown) => {
-    // What a signal interrupts fails in its own words.
-    const error: unknown = interruption.signal.aborted ? interruption.signal.reason : thrown;
-    const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    const isExpected = EXPECTED_ERRORS.some((kind) => error instanceof kind);
-    console.error(isExpected ? message : stack);
-    // As a shell reports a program that a signal ended.
-    process.exitCode = error instanceof Interrupted ? 128 + constants.signals[error.signal] : 1;
-  });
-}
-
-void main();
+void runProgram(program, demo);

@@ -188,7 +188,7 @@ describe("the restart", () => {
         Sid: "RestartServices",
         Effect: "Allow",
         Action: ["ecs:DescribeServices", "ecs:UpdateService"],
-        Resource: [expect.stringMatching(/:service\/agents\/support$/)],
+        Resource: [expect.stringMatching(/^arn:aws:ecs:eu-central-1:[^:]+:service\/agents\/support$/)],
       },
     ]);
     expect(statementsOf(synthesised, "event-policy")).toEqual([
@@ -210,7 +210,11 @@ describe("the restart", () => {
         Principal: { Service: "states.amazonaws.com" },
         Condition: {
           StringEquals: { "aws:SourceAccount": expect.anything() },
-          ArnEquals: { "aws:SourceArn": expect.stringMatching(/:stateMachine:support-agent-key-restart$/) },
+          ArnEquals: {
+            "aws:SourceArn": expect.stringMatching(
+              /^arn:aws:states:eu-central-1:[^:]+:stateMachine:support-agent-key-restart$/,
+            ),
+          },
         },
       }),
     ]);
@@ -219,7 +223,11 @@ describe("the restart", () => {
         Principal: { Service: "events.amazonaws.com" },
         Condition: {
           StringEquals: { "aws:SourceAccount": expect.anything() },
-          ArnEquals: { "aws:SourceArn": expect.stringMatching(/:rule\/support-agent-key$/) },
+          ArnEquals: {
+            "aws:SourceArn": expect.stringMatching(
+              /^arn:aws:events:eu-central-1:[^:]+:rule\/support-agent-key$/,
+            ),
+          },
         },
       }),
     ]);

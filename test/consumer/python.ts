@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { SettableClock } from "../../local/clock";
@@ -7,31 +6,27 @@ import { startControlPlane } from "../../local/control-plane/server";
 import { exitOf } from "../../local/processes";
 import { startSecretsManager } from "../../local/secrets-manager/server";
 import { findPython } from "../../local/toolchain/ministack";
+import { PYTHON_CLIENT, preparePythonClient } from "../../local/toolchain/python-client";
 
 /*
  * Tests of the Python client in a virtual environment of its own, kept below `.local/` for the next run, against the
  * local Secrets Manager and Control Plane. Arguments go to pytest.
  */
 const ROOT = path.join(__dirname, "../..");
-const PACKAGE = path.join(ROOT, "clients/python");
 
 async function run(
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<void> {
-  const code = await exitOf(spawn(command, args, { cwd: PACKAGE, env, stdio: "inherit" }));
+  const code = await exitOf(spawn(command, args, { cwd: PYTHON_CLIENT, env, stdio: "inherit" }));
   if (code !== 0) throw new Error(`${path.basename(command)} ${args[1] ?? ""} ended with ${code}`);
 }
 
 async function main(args: readonly string[]): Promise<void> {
   const python = await findPython(process.env);
-  const folder = path.join(ROOT, ".local", `python-client-${python.version}`);
-  mkdirSync(path.dirname(folder), { recursive: true });
-  await run(python.path, ["-m", "venv", folder]);
-  const interpreter = path.join(folder, "bin", "python");
-  const quiet = ["--quiet", "--no-input", "--disable-pip-version-check"];
-  await run(interpreter, ["-m", "pip", "install", ...quiet, "--editable", ".[test]"]);
+  const interpreter = await preparePythonClient(python, path.join(ROOT, ".local"));
+  const folder = path.dirname(path.dirname(interpreter));
   await run(interpreter, ["-m", "mypy", "--cache-dir", path.join(folder, "mypy")]);
 
   const secretsManager = await startSecretsManager({ clock: new SettableClock() });

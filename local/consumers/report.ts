@@ -1,0 +1,55 @@
+import Table from "cli-table3";
+import { HOUR, MINUTE, SECOND } from "../clock";
+import type { ConsumerFigures, ConsumersFigures } from "./story";
+
+const STYLE = { style: { head: [], border: [] } };
+
+/** How long each kind took to be on a new key, and what that leaves of the old key's grace period. */
+export function switchTable(consumers: readonly ConsumerFigures[]): string {
+  const table = new Table({
+    head: [
+      "consumer",
+      "learns of a new key",
+      "on it after, at most",
+      "bound here",
+      "bound by default",
+      "grace left",
+    ],
+    ...STYLE,
+  });
+  for (const { name, learns, slowestMs, bounds, graceLeftMs } of consumers) {
+    table.push([
+      name,
+      learns,
+      duration(slowestMs),
+      duration(bounds.here),
+      duration(bounds.byDefault),
+      duration(graceLeftMs),
+    ]);
+  }
+  return table.toString();
+}
+
+export function callTable({ consumers, startUpReader }: Omit<ConsumersFigures, "leaks">): string {
+  const table = new Table({ head: ["consumer", "rotations", "calls", "failed"], ...STYLE });
+  for (const { name, rotations, calls, failed } of consumers) table.push([name, rotations, calls, failed]);
+  table.push(["start-up reader, alone", 1, startUpReader.calls, startUpReader.failed]);
+  return table.toString();
+}
+
+/** The two largest units: `5 min 3 s`, `23 h 54 min`. */
+export function duration(milliseconds: number): string {
+  if (!Number.isFinite(milliseconds)) return "never";
+  const units = [
+    ["h", HOUR],
+    ["min", MINUTE],
+    ["s", SECOND],
+  ] as const;
+  let left = Math.max(0, Math.round(milliseconds / SECOND) * SECOND);
+  const parts = units.flatMap(([unit, length]) => {
+    const count = Math.floor(left / length);
+    left -= count * length;
+    return count > 0 ? [`${count} ${unit}`] : [];
+  });
+  return parts.slice(0, 2).join(" ") || "0 s";
+}

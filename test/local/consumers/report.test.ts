@@ -1,0 +1,32 @@
+import { callTable, duration, switchTable } from "../../../local/consumers/report";
+
+const consumer = {
+  name: "ECS service",
+  learns: "label event",
+  rotations: 10,
+  calls: 400,
+  failed: 1,
+  slowestMs: 65_000,
+  bounds: { here: 7_200_000, byDefault: 7_200_000 },
+  graceLeftMs: 86_335_000,
+};
+
+test("the tables say how many calls failed, how long the switch took and what that leaves", () => {
+  const calls = callTable({ consumers: [consumer], startUpReader: { calls: 30, failed: 12 } });
+  expect(calls).toMatch(/ECS service +│ 10 +│ 400 +│ 1 /);
+  expect(calls).toMatch(/start-up reader, alone +│ 1 +│ 30 +│ 12 /);
+  expect(switchTable([consumer])).toMatch(
+    /ECS service +│ label event +│ 1 min 5 s +│ 2 h +│ 2 h +│ 23 h 58 min /,
+  );
+});
+
+test.each([
+  [0, "0 s"],
+  [59_600, "1 min"],
+  [3_599_400, "59 min 59 s"],
+  [90_061_000, "25 h 1 min"],
+  [3_605_000, "1 h 5 s"],
+  [Number.POSITIVE_INFINITY, "never"],
+])("%d ms are %s", (milliseconds, text) => {
+  expect(duration(milliseconds)).toBe(text);
+});
