@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { RotateSecretCommand } from "@aws-sdk/client-secrets-manager";
+import { RotateSecretCommand, TagResourceCommand } from "@aws-sdk/client-secrets-manager";
 import { DAY, HOUR, MINUTE } from "../../local/clock";
 import { identify, readStored } from "../../local/demo/agent-keys";
 import type { LocalRun } from "../../local/local-run";
@@ -207,5 +207,17 @@ export async function changeInterval({ run, terraform, find }: Scene): Promise<v
     situation: "62 days later",
     seen: `${rotated.length} of ${later.length} keys rotated; ${(await terraform.plan()).join(", ") || "plan empty"}`,
     asExpected: rotated.length === later.length && (await terraform.plan()).length === 0,
+  });
+}
+
+/** What would not leave the plan empty, to show that the plan is looked at. */
+export async function changeByHand({ run, terraform, find }: Scene): Promise<void> {
+  const SecretId = secretName(run.environment.name, "support");
+  await run.secrets.send(new TagResourceCommand({ SecretId, Tags: [{ Key: "by", Value: "hand" }] }));
+  const planned = await terraform.plan();
+  find({
+    situation: "for comparison: a tag that somebody put on a secret",
+    seen: planned.join(", ") || "plan empty",
+    asExpected: planned.length === 1 && planned[0]?.startsWith("update aws_secretsmanager_secret.") === true,
   });
 }

@@ -7,7 +7,13 @@ import { startFront } from "../e2e/front";
 import { findToolchain, standing, startRun } from "../e2e/run";
 import { deployWithInterruptions } from "./interruptions";
 import { PREVIOUS_RELEASE, previousRelease } from "./previous-release";
-import { changeInterval, type Finding, rotateInEveryWay, upgradeInTheMiddle } from "./rotations";
+import {
+  changeByHand,
+  changeInterval,
+  type Finding,
+  rotateInEveryWay,
+  upgradeInTheMiddle,
+} from "./rotations";
 import { Terraform, THIS_RELEASE } from "./terraform";
 
 /*
@@ -42,6 +48,7 @@ async function playRotations(find: (finding: Finding) => void, report: Say): Pro
     await rotateInEveryWay(scene, report);
     report("another interval");
     await changeInterval(scene);
+    await changeByHand(scene);
   } finally {
     await run.close();
     await rm(folder, { recursive: true, force: true });
