@@ -77,7 +77,7 @@ function drawLastRotation(timeline: Timeline, now: number, top: number): Drawn |
     [lastIndex, old],
     [lastIndex + 1, next],
   ] as const) {
-    parts.push(text(8, y + 10, `${key.fingerprint}`, "row"), ...keyBar(key, index, focus, x, y));
+    parts.push(text(8, y + 10, `${key.fingerprint}`, "row"), ...keyBar(key, index, focus, now, x, y));
     y += ROW;
   }
   parts.push(text(8, y + 10, "AWSCURRENT", "row"));
@@ -106,22 +106,21 @@ function drawLastRotation(timeline: Timeline, now: number, top: number): Drawn |
   return { bottom: y + 20, body: parts.join("\n") };
 }
 
-/** Pale until AWSCURRENT comes, full while it is there, half in its grace period. */
-function keyBar(key: KeyLife, index: number, focus: Span, x: Scale, y: number): string[] {
-  const endsAt = key.endsAt ?? focus.until;
-  const first = key.current[0]?.from ?? endsAt;
-  const last = key.current.at(-1)?.until ?? first;
-  const parts = [bar(`${colour(index)} early`, clip({ from: key.from, until: first }, focus), x, y, "")];
+/** Pale until AWSCURRENT comes, full while it is there, half where it is accepted beside another. */
+function keyBar(key: KeyLife, index: number, focus: Span, now: number, x: Scale, y: number): string[] {
+  const acceptedUntil = key.endsAt ?? Math.max(now, focus.until);
+  const first = key.current[0] ?? { from: acceptedUntil, until: acceptedUntil };
+  const parts = [bar(`${colour(index)} early`, clip({ from: key.from, until: first.from }, focus), x, y, "")];
+  const left = clip({ from: first.until, until: Math.min(acceptedUntil, key.endsAt ?? now) }, focus);
+  const isHonoured = key.honoured !== false;
+  const label = key.endsAt === undefined ? "" : isHonoured ? "grace" : "refused at once";
+  parts.push(bar(isHonoured ? `${colour(index)} grace` : "dead", left, x, y, label));
   for (const span of key.current) {
-    const accepted = { from: span.from, until: Math.min(span.until, endsAt) };
+    const accepted = { from: span.from, until: Math.min(span.until, acceptedUntil) };
     parts.push(bar(colour(index), clip(accepted, focus), x, y, ""));
   }
-  if (key.endsAt !== undefined && last < endsAt) {
-    const grace = clip({ from: last, until: endsAt }, focus);
-    const label = key.honoured === false ? "refused at once" : `${inWords(endsAt - last)} of grace`;
-    parts.push(bar(key.honoured === false ? "dead" : `${colour(index)} grace`, grace, x, y, label));
-    parts.push(`<path class="end" d="M${f(x(endsAt))} ${y - 2}v${BAR + 4}"/>`);
-  }
+  if (key.endsAt !== undefined)
+    parts.push(`<path class="end" d="M${f(x(key.endsAt))} ${y - 2}v${BAR + 4}"/>`);
   return parts;
 }
 
