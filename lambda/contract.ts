@@ -21,6 +21,41 @@ export const FUNCTION_ENV = {
   intentTable: "VALMI_INTENT_TABLE",
 } as const;
 
+/** Of the auditor alone, beside those above. */
+export const AUDIT_ENV = {
+  environment: "VALMI_ENVIRONMENT",
+  /** What the names of the environment's secrets begin with, such as `valmi/production/`. */
+  secretNameStart: "VALMI_SECRET_NAME_START",
+  rotationFunctionArn: "VALMI_ROTATION_FUNCTION_ARN",
+  /** Days between two rotations; `off` where keys never rotate. */
+  rotationDays: "VALMI_ROTATION_DAYS",
+  rotationWindowHours: "VALMI_ROTATION_WINDOW_HOURS",
+  /** ARN of the SNS topic for pages. */
+  alertTopicArn: "VALMI_ALERT_TOPIC_ARN",
+  /** `dry-run`: what would be healed is logged, and not healed. */
+  healing: "VALMI_HEALING",
+  /** URL that is fetched after each audit that could have paged; absent where nobody waits for it. */
+  heartbeatUrl: "VALMI_HEARTBEAT_URL",
+  /** Where the sections of docs/operations.md are read. */
+  runbookUrl: "VALMI_RUNBOOK_URL",
+} as const;
+
+/** Where the auditor's metrics are: one dimension, `service`, which is the auditor's name. None for an instance. */
+export const METRICS = {
+  namespace: "ValmiAgentKeys",
+  /** Seconds. */
+  oldestKeyAge: "OldestKeyAge",
+  /** What a person has to act upon. */
+  findings: "Findings",
+  /** Seconds; absent while no grace period runs. */
+  leastGraceLeft: "LeastGraceLeft",
+  /** Secrets that were looked at. */
+  audited: "Audited",
+} as const;
+
+/** What the names of agent keys' secrets end with. */
+export const SECRET_NAME_END = "/agent-key";
+
 export type ControlPlaneAuth = "api-key" | "bearer";
 
 /**

@@ -55,32 +55,44 @@ export interface DeepFacts {
   };
 }
 
-export interface ShallowLook {
-  readonly fleet: Pick<Fleet, "versionTimes">;
-}
-
 /** What Secrets Manager lists and the intent table holds; one call more where AWSPENDING is apart from AWSCURRENT. */
 export async function lookAt(
-  { fleet }: ShallowLook,
+  { fleet }: { readonly fleet: Pick<Fleet, "versionTimes"> },
   listed: ListedSecret,
   intents: readonly IntentRecord[],
   askedAt?: number,
 ): Promise<InstanceFacts> {
+  return datePending(fleet, shallowFacts(listed, intents, askedAt));
+}
+
+export function shallowFacts(
+  listed: ListedSecret,
+  intents: readonly IntentRecord[],
+  askedAt?: number,
+): InstanceFacts {
   const current = versionWith("AWSCURRENT", listed.versionStages);
   const previous = versionWith("AWSPREVIOUS", listed.versionStages);
   const pending = versionWith("AWSPENDING", listed.versionStages);
-  const isApart = pending !== undefined && pending !== current;
-  const pendingSince = isApart ? (await fleet.versionTimes(listed.secretArn)).get(pending) : undefined;
   return {
     ...listed,
     id: listed.tags[SECRET_TAGS.id] ?? listed.secretName.split("/").at(-2) ?? listed.secretName,
     environment: listed.tags[SECRET_TAGS.environment] ?? "",
     ...(current === undefined ? {} : { currentVersionId: current }),
     ...(previous === undefined ? {} : { previousVersionId: previous }),
-    ...(isApart ? { pendingVersionId: pending, pendingSince: pendingSince ?? listed.lastChangedAt } : {}),
+    ...(pending === undefined || pending === current ? {} : { pendingVersionId: pending }),
     intents: [...intents].sort((a, b) => b.takenAt - a.takenAt),
     ...(askedAt === undefined ? {} : { askedAt }),
   };
+}
+
+/** Adds since when AWSPENDING stands apart, where it does: one call. */
+export async function datePending(
+  fleet: Pick<Fleet, "versionTimes">,
+  facts: InstanceFacts,
+): Promise<InstanceFacts> {
+  if (facts.pendingVersionId === undefined) return facts;
+  const times = await fleet.versionTimes(facts.secretArn);
+  return { ...facts, pendingSince: times.get(facts.pendingVersionId) ?? facts.lastChangedAt };
 }
 
 export interface DeepLook {
@@ -191,20 +203,19 @@ export async function intentsBySecret(
   return bySecret;
 }
 
+/** The record of the promotion that made the current key current, where it has one. */
+export function promotionOf({ intents, currentVersionId }: InstanceFacts): IntentRecord | undefined {
+  return intents.find(({ outcome, versionId }) => outcome === "promoted" && versionId === currentVersionId);
+}
+
 /** When the current key was issued: as its value says, or else as the records and dates about it let suppose. */
-export function keyIssuedAt({ deep, intents, currentVersionId, rotation, createdAt }: InstanceFacts): number {
-  if (deep?.key) return deep.key.issuedAt;
-  const own = intents.find(
-    ({ outcome, versionId }) => outcome === "promoted" && versionId === currentVersionId,
-  );
-  return own?.takenAt ?? rotation.lastAt ?? createdAt;
+export function keyIssuedAt(facts: InstanceFacts): number {
+  const { deep, rotation, createdAt } = facts;
+  return deep?.key?.issuedAt ?? promotionOf(facts)?.takenAt ?? rotation.lastAt ?? createdAt;
 }
 
 /** Until when the key before the current one is promised to work. */
-export function graceEndsAt({ deep, intents, currentVersionId }: InstanceFacts): number | undefined {
-  if (deep?.key) return deep.key.previousKeyExpiresAt;
-  const own = intents.find(
-    ({ outcome, versionId }) => outcome === "promoted" && versionId === currentVersionId,
-  );
-  return own?.previousKeyExpiresAt;
+export function graceEndsAt(facts: InstanceFacts): number | undefined {
+  const { deep } = facts;
+  return deep?.key ? deep.key.previousKeyExpiresAt : promotionOf(facts)?.previousKeyExpiresAt;
 }

@@ -1,5 +1,5 @@
 import { isOrder } from "../mint/intent";
-import { graceEndsAt, type InstanceFacts, keyIssuedAt } from "./facts";
+import { graceEndsAt, type InstanceFacts, keyIssuedAt, promotionOf } from "./facts";
 import type { IntentRecord } from "./intent-reader";
 import { HOURLY_MS, WATCHDOG_MS } from "./intervals";
 
@@ -36,6 +36,7 @@ export const FINDINGS = {
   "invoke-permission-missing": "Secrets Manager may not invoke the rotation function: no rotation can start.",
   "self-test-failed": "The rotation function can't do what a rotation needs.",
   "alert-route-broken": "Pages of this environment reach nobody.",
+  "secrets-unreadable": "The auditor can't read the secret's value.",
   "heal-refused": "Secrets Manager refuses to start a rotation that is due.",
   "audit-behind": "Keys wait longer for their check than they should.",
 } as const satisfies Record<string, string>;
@@ -99,15 +100,13 @@ export function findingsOf(facts: InstanceFacts, thresholds: Thresholds, now: nu
     ...keyFindings(facts, thresholds, now),
     ...rotationFindings(facts, thresholds, now),
   ];
-  const mayHeal = pausedUntil === undefined && facts.rotation.enabled;
+  // A guess is no reason to mint: whoever has not read the value waits for the next look.
+  const mayHeal = pausedUntil === undefined && facts.rotation.enabled && !needsValue(facts);
   const findings = found.map((finding) => ({
     ...finding,
     heals: finding.heals && mayHeal,
     // What nobody heals has to be told.
-    severity:
-      finding.severity === "heal" && !mayHeal && pausedUntil === undefined
-        ? ("page" as const)
-        : finding.severity,
+    severity: finding.severity === "heal" && !facts.rotation.enabled ? ("page" as const) : finding.severity,
   }));
   if (pausedUntil !== undefined) {
     findings.push(finding(facts, "paused", "note", `paused until ${iso(pausedUntil)}`));
@@ -219,8 +218,11 @@ function keyFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds, now: n
   }
   const { previousKey } = deep;
   const graceEnd = key.previousKeyExpiresAt;
+  // Of a key that was refused before it was replaced nothing is promised.
+  const wasAccepted =
+    promotionOf(facts)?.previousKeyHonoured !== undefined || promotionOf(facts) === undefined;
   if (previousKey && graceEnd !== undefined) {
-    if (!previousKey.accepted && gracePeriodMs > 0 && deep.lookedAt < graceEnd - CLOCKS_MS) {
+    if (!previousKey.accepted && wasAccepted && gracePeriodMs > 0 && deep.lookedAt < graceEnd - CLOCKS_MS) {
       const text = `key ${previousKey.fingerprint} is refused, and was promised until ${iso(graceEnd)}`;
       found.push(finding(facts, "grace-cut-short", "page", text, 0));
     }

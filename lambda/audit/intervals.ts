@@ -31,12 +31,16 @@ export function firstSlotDue(checkedThrough: number | undefined, now: number): n
 }
 
 /**
- * Whether a key's own slot lies between two, both included: one of the 288 of a day, or, where the key is looked at every
- * hour, one of the 12 of an hour. The name decides which, so that a fleet is spread evenly and nobody keeps a list.
+ * How many slots after `from` a key is due: at one of the 288 of a day, or, where it is looked at every hour, at one of the 12 of
+ * an hour. The name decides which, so that a fleet is spread evenly and nobody keeps a list.
  */
-export function isDue(name: string, often: "daily" | "hourly", from: number, to: number): boolean {
+export function dueIn(name: string, often: "daily" | "hourly", from: number): number {
   const slots = often === "daily" ? SLOTS : SLOTS_IN_AN_HOUR;
-  if (to - from + 1 >= slots) return true;
   const own = createHash("sha256").update(name).digest().readUInt32BE() % slots;
-  return (((own - from) % slots) + slots) % slots <= to - from;
+  return (((own - from) % slots) + slots) % slots;
+}
+
+/** Whether a key's own slot lies between two, both included. */
+export function isDue(name: string, often: "daily" | "hourly", from: number, to: number): boolean {
+  return dueIn(name, often, from) <= to - from;
 }

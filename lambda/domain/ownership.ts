@@ -36,10 +36,19 @@ export function ownershipOf(
   description: string | undefined,
   secret: SecretLocation,
 ): "ours" | "theirs" | "unmarked" {
-  const match = MARKER.exec(description ?? "");
-  if (!match) return "unmarked";
-  const [, accountId, region, secretName] = match;
-  return accountId === secret.accountId && region === secret.region && secretName === secret.secretName
+  const owner = ownerOf(description);
+  if (!owner) return "unmarked";
+  return owner.accountId === secret.accountId &&
+    owner.region === secret.region &&
+    owner.secretName === secret.secretName
     ? "ours"
     : "theirs";
+}
+
+/** The secret that the marker names; `undefined` where there is no marker. */
+export function ownerOf(description: string | undefined): SecretLocation | undefined {
+  const match = MARKER.exec(description ?? "");
+  if (!match) return undefined;
+  const [, accountId, region, secretName] = match as unknown as [string, string, string, string];
+  return { accountId, region, secretName };
 }

@@ -2,6 +2,7 @@ import type { Context } from "aws-lambda";
 import * as v from "valibot";
 import { createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
 import type { RotationRequest, RotationStep } from "./rotation";
+import { selfTest } from "./self-test";
 import { runStep } from "./steps";
 
 /** Secrets Manager spells the steps in camel case; one page of its documentation in snake case. */
@@ -43,17 +44,30 @@ export function parseRotationEvent(event: unknown): RotationRequest {
   };
 }
 
+/** The auditor's call: no step, but the question whether one could run. */
+const selfTestEvent = v.object({ selfTest: v.pipe(v.string(), v.startsWith("arn:")) });
+
 let runtime: Runtime | undefined;
 
-export async function handler(event: unknown, context: Context): Promise<void> {
+/** Answers a self-test with the names of what failed, and a rotation step with nothing. */
+export async function handler(
+  event: unknown,
+  context: Context,
+): Promise<{ readonly failures: readonly string[] } | undefined> {
   runtime ??= createRuntime();
   const { logger } = runtime;
   logger.resetKeys();
   logger.appendKeys({ correlationId: context.awsRequestId });
   try {
+    const asked = v.safeParse(selfTestEvent, event);
+    if (asked.success) {
+      logger.appendKeys({ secret: asked.output.selfTest });
+      return { failures: await selfTest(invocationPorts(runtime, context), asked.output.selfTest) };
+    }
     const request = parseRotationEvent(event);
     logger.appendKeys({ secret: request.secretArn, version: request.token, step: request.step });
     await runStep(invocationPorts(runtime, context), request);
+    return undefined;
   } catch (error) {
     const failure = presentable(error);
     logger.error("rotation step failed", { errorName: failure.name, reason: failure.message });

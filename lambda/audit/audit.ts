@@ -1,0 +1,623 @@
+import type { Budget, Sleep } from "../budget";
+import type { Clock } from "../clock";
+import type { ControlPlane, InstanceDirectory } from "../control-plane/client";
+import { isControlPlaneError } from "../control-plane/errors";
+import { Stop } from "../domain/decision";
+import { ownerOf, type SecretLocation } from "../domain/ownership";
+import type { Log } from "../log";
+import type { SelfTest } from "../rotation/self-test";
+import type { SecretStore } from "../secrets/secret-store";
+import {
+  graceEndsAt,
+  type InstanceFacts,
+  intentsBySecret,
+  keyIssuedAt,
+  lookAt,
+  lookDeeply,
+  shallowFacts,
+} from "./facts";
+import {
+  type EnvironmentFacts,
+  environmentFindings,
+  type Finding,
+  type FindingName,
+  findingsOf,
+  isAskDue,
+  isWatchedHourly,
+  needsValue,
+  pauseOf,
+  type Thresholds,
+  unspentIntent,
+} from "./findings";
+import type { Fleet, ListedSecret } from "./fleet";
+import type { IntentReader, IntentRecord } from "./intent-reader";
+import { dueIn, firstSlotDue, HOURLY_MS, isDue, KEY_CHECK_MS, slotOf, WATCHDOG_MS } from "./intervals";
+import { type AuditMemory, type HourlyLook, type Memory, NOTHING, type Remembered } from "./memory";
+import { composePage, type Page } from "./page";
+import type { Alerts, RotationFunction } from "./ports";
+
+export interface AuditDeps {
+  readonly fleet: Fleet;
+  readonly secrets: Pick<SecretStore, "readVersion">;
+  readonly intents: Pick<IntentReader, "all">;
+  readonly memory: AuditMemory;
+  readonly rotationFunction: RotationFunction;
+  readonly alerts: Alerts;
+  /** Throws the `Stop` `operator-key-missing` where there is none. */
+  readonly connect: () => Promise<Directory>;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  readonly budget: Budget;
+  readonly log: Log;
+}
+
+type Directory = Pick<ControlPlane, "workspaceName" | "getInstance" | "checkAgentKey"> & InstanceDirectory;
+
+export interface AuditSettings {
+  readonly environment: string;
+  /** What the names of the environment's secrets begin and end with. */
+  readonly nameStart: string;
+  readonly nameEnd: string;
+  readonly thresholds: Thresholds;
+  readonly location: Pick<SecretLocation, "accountId" | "region">;
+  /** `false`: says what it would ask for, and asks for nothing. */
+  readonly heals: boolean;
+  readonly runbookUrl: string;
+}
+
+export interface AuditReport {
+  /** Secrets of the environment, all of which were looked at in the list. */
+  readonly audited: number;
+  /** Of these, looked at by value and at the Control Plane. */
+  readonly checked: number;
+  readonly findings: readonly Remembered[];
+  /** Ids of the instances whose rotation was asked for. */
+  readonly asked: readonly string[];
+  readonly pages: readonly Page[];
+  readonly oldestKeyAgeMs?: number;
+  /** Of the keys that were replaced and may still be in use. */
+  readonly leastGraceLeftMs?: number;
+  /** Whether pages reach somebody: only then the heartbeat goes out. */
+  readonly canPage: boolean;
+}
+
+/** Rotations asked for in one run: each costs Secrets Manager two of its 50 writes a second, and the Control Plane five calls. */
+const ASKS = 50;
+/** Calls of the Control Plane, which documents 1,000 a minute for each operator's key: rotations go first. */
+export const CONTROL_PLANE_CALLS_PER_MINUTE = 240;
+/** Pages of 100 secrets; Secrets Manager documents 100 calls a second. */
+export const LISTS_PER_SECOND = 10;
+/** Kept back from the checks: to heal, to page and to write down how far they came. */
+const RESERVE_MS = 45_000;
+const DAY_MS = 24 * 60 * 60_000;
+/** A page that could not be sent is tried again in the next run, one that lasts is sent again after a day. */
+const PAGED_AGAIN_MS = DAY_MS - WATCHDOG_MS / 2;
+/** More are counted, and not told one from the other: a record of DynamoDB has 400 kB. */
+const REMEMBERED = 1_000;
+const TEXT_LENGTH = 200;
+
+/** What only a look at the value and at the Control Plane shows: it stays found until the next such look. */
+const DEEP: readonly FindingName[] = [
+  "current-unreadable",
+  "key-refused",
+  "key-on-fuse",
+  "wrong-instance",
+  "instance-gone",
+  "instance-inactive",
+  "mapping-differs",
+  "grace-cut-short",
+  "old-key-still-accepted",
+  "secrets-unreadable",
+];
+
+/**
+ * One run, every 5 minutes: lists the fleet, looks at the intents, looks deeply at the keys whose turn it is and at those with
+ * which something is the matter, asks for the rotations that are due, and pages. Writes no value and moves no label.
+ */
+export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<AuditReport> {
+  return new Run(deps, settings).run();
+}
+
+class Run {
+  private readonly now: number;
+  private readonly slot: number;
+  private before: Memory = NOTHING;
+  private hasMemory = true;
+  private trouble: EnvironmentFacts["controlPlane"];
+  private unreadable: string | undefined;
+  private lastCallAt = 0;
+  private readonly heard: Finding[] = [];
+
+  constructor(
+    private readonly deps: AuditDeps,
+    private readonly settings: AuditSettings,
+  ) {
+    this.now = deps.clock.now();
+    this.slot = slotOf(this.now);
+  }
+
+  async run(): Promise<AuditReport> {
+    await this.recall();
+    const intents = await this.readIntents();
+    const listed = await this.list();
+    const shallow = await this.lookAtAll(listed, intents);
+    const controlPlane = await this.connect();
+    const looked = await this.lookDeeply(shallow, controlPlane);
+    const { checkedThrough } = looked;
+    const hourly = await this.hourly(controlPlane, listed, intents);
+    const { facts, selfTest, unusable } = await this.selfTest(looked.facts, controlPlane);
+
+    const findings = facts.flatMap((each) => this.findingsOf(each));
+    const askedAt = await this.heal(facts, findings);
+    const environment: EnvironmentFacts = {
+      environment: this.settings.environment,
+      orphans: hourly?.orphans ?? [],
+      behindMs: this.trouble || !controlPlane ? 0 : Math.max(0, this.slot - checkedThrough) * WATCHDOG_MS,
+      ...(this.trouble ? { controlPlane: this.trouble } : {}),
+      ...(this.unreadable === undefined ? {} : { intentsUnreadable: this.unreadable }),
+      ...(selfTest ? { selfTest } : {}),
+      ...(unusable === undefined ? {} : { rotationFunctionUnusable: unusable }),
+      ...(hourly?.mayBeInvoked === undefined ? {} : { mayBeInvoked: hourly.mayBeInvoked }),
+      ...(hourly?.alertRouteBroken === undefined ? {} : { alertRouteBroken: hourly.alertRouteBroken }),
+    };
+    const all = [...environmentFindings(environment, this.now), ...this.heard, ...findings];
+    const found = this.remember(all);
+    const { pages, sent, canPage } = await this.page(found);
+    await this.writeDown({
+      checkedThrough,
+      found: sent,
+      askedAt: Object.fromEntries(askedAt),
+      ...(selfTest ? { selfTest } : {}),
+      ...(hourly ? { hourly } : {}),
+    });
+
+    const ages = facts.map((each) => this.now - keyIssuedAt(each));
+    const graces = facts.flatMap((each) => graceEndsAt(each) ?? []).filter((end) => end > this.now);
+    return {
+      audited: listed.length,
+      checked: facts.filter(({ deep }) => deep !== undefined).length,
+      findings: sent,
+      asked: facts.filter(({ secretArn }) => askedAt.get(secretArn) === this.now).map(({ id }) => id),
+      pages,
+      canPage: canPage && hourly?.alertRouteBroken === undefined,
+      ...(ages.length > 0 ? { oldestKeyAgeMs: Math.max(...ages) } : {}),
+      ...(graces.length > 0 ? { leastGraceLeftMs: Math.min(...graces) - this.now } : {}),
+    };
+  }
+
+  // What the last run left, and what is there now
+
+  private async recall(): Promise<void> {
+    try {
+      this.before = await this.deps.memory.read();
+    } catch (error) {
+      this.hasMemory = false;
+      this.unreadable = nameOf(error);
+    }
+  }
+
+  private async readIntents(): Promise<ReadonlyMap<string, readonly IntentRecord[]>> {
+    try {
+      return await intentsBySecret(this.deps.intents);
+    } catch (error) {
+      this.unreadable = nameOf(error);
+      return new Map();
+    }
+  }
+
+  private async list(): Promise<ListedSecret[]> {
+    const { fleet, sleep } = this.deps;
+    const listed: ListedSecret[] = [];
+    for await (const page of fleet.list(this.settings.nameStart, this.settings.nameEnd)) {
+      listed.push(...page);
+      await sleep(1_000 / LISTS_PER_SECOND);
+    }
+    return listed;
+  }
+
+  private async lookAtAll(
+    listed: readonly ListedSecret[],
+    intents: ReadonlyMap<string, readonly IntentRecord[]>,
+  ): Promise<InstanceFacts[]> {
+    const looks: InstanceFacts[] = [];
+    for (const secret of listed) {
+      const records = intents.get(secret.secretArn) ?? [];
+      const askedAt = this.before.askedAt[secret.secretArn];
+      let look = shallowFacts(secret, records, askedAt);
+      if (look.pendingVersionId !== undefined || unspentIntent(look) !== undefined) {
+        // The list may be minutes behind: whatever is to be acted upon is looked at as it is now.
+        look = await lookAt(this.deps, await this.deps.fleet.describe(secret.secretArn), records, askedAt);
+      }
+      looks.push(look);
+    }
+    return looks;
+  }
+
+  private async connect(): Promise<Directory | undefined> {
+    try {
+      return await this.deps.connect();
+    } catch (error) {
+      this.noteTrouble(error);
+      return undefined;
+    }
+  }
+
+  // Looks at values and at the Control Plane
+
+  private async lookDeeply(
+    shallow: readonly InstanceFacts[],
+    controlPlane: Directory | undefined,
+  ): Promise<{ facts: InstanceFacts[]; checkedThrough: number }> {
+    const { budget, secrets, clock } = this.deps;
+    const from = firstSlotDue(this.before.checkedThrough, this.now);
+    const due = shallow
+      .map((look) => ({ look, slots: this.dueIn(look, from) }))
+      .filter(({ slots }) => from + slots <= this.slot)
+      .sort((a, b) => a.slots - b.slots);
+    const deep = new Map<string, InstanceFacts>();
+    const asked = controlPlane && { secrets, controlPlane: this.paced(controlPlane), clock };
+    let checkedThrough = this.slot;
+    for (const { look, slots } of due) {
+      try {
+        if (asked && budget.remainingMs() >= RESERVE_MS) {
+          deep.set(look.secretArn, await lookDeeply(asked, look));
+          continue;
+        }
+      } catch (error) {
+        if (!isControlPlaneError(error)) {
+          this.hear("secrets-unreadable", look.id, nameOf(error));
+          continue;
+        }
+        this.noteTrouble(error);
+      }
+      // The next run goes on here.
+      checkedThrough = from + slots - 1;
+      break;
+    }
+    return { facts: shallow.map((look) => deep.get(look.secretArn) ?? look), checkedThrough };
+  }
+
+  /** In how many slots a key is due; before all others where something is the matter with it. */
+  private dueIn(look: InstanceFacts, from: number): number {
+    const carried = this.carried(look);
+    const askedAt = this.before.askedAt[look.secretArn] ?? 0;
+    const isBeingHealed = carried.some(({ heals }) => heals) && this.now - askedAt < HOURLY_MS;
+    if (needsValue(look) || isBeingHealed) return 0;
+    const isHourly = isWatchedHourly(look, carried.length > 0 || look.askedAt !== undefined, this.now);
+    return dueIn(look.secretName, isHourly ? "hourly" : "daily", from);
+  }
+
+  private carried({ id }: InstanceFacts): Remembered[] {
+    return this.before.found.filter(({ instance, name }) => instance === id && DEEP.includes(name));
+  }
+
+  /** Calls of the Control Plane no faster than the auditor's share of its rate. */
+  private paced(controlPlane: Directory): Directory {
+    const wait = async () => {
+      const { clock, sleep } = this.deps;
+      const next = this.lastCallAt + 60_000 / CONTROL_PLANE_CALLS_PER_MINUTE;
+      if (next > clock.now()) await sleep(next - clock.now());
+      this.lastCallAt = clock.now();
+    };
+    return {
+      ...controlPlane,
+      workspaceName: () => wait().then(() => controlPlane.workspaceName()),
+      getInstance: (id) => wait().then(() => controlPlane.getInstance(id)),
+      checkAgentKey: (key) => wait().then(() => controlPlane.checkAgentKey(key)),
+    };
+  }
+
+  private findingsOf(facts: InstanceFacts): Finding[] {
+    const fresh = findingsOf(facts, this.settings.thresholds, this.now);
+    if (facts.deep) return fresh;
+    // Its heals were decided when it was found; a pause that began since ends them.
+    const isPaused = pauseOf(facts, this.now) !== undefined;
+    const isHeard = (name: FindingName) =>
+      this.heard.some((each) => each.name === name && each.instance === facts.id);
+    const kept = this.carried(facts)
+      .filter(({ name }) => !isHeard(name))
+      .map(({ since: _, pagedAt: __, ...found }) => found);
+    return [...fresh, ...kept.map((each) => ({ ...each, heals: each.heals && !isPaused }))];
+  }
+
+  // What concerns the environment
+
+  /** Once an hour: is the operator's key accepted, do pages arrive, may the function be invoked, is anybody orphaned. */
+  private async hourly(
+    controlPlane: Directory | undefined,
+    listed: readonly ListedSecret[],
+    intents: ReadonlyMap<string, readonly IntentRecord[]>,
+  ): Promise<HourlyLook | undefined> {
+    const before = this.before.hourly;
+    const isDueNow =
+      before === undefined || this.slot - before.slot >= HOURLY_MS / WATCHDOG_MS || before.slot > this.slot;
+    if (!isDueNow && !(this.wasTroubled() && !this.trouble)) return before;
+    if (controlPlane && !this.trouble) {
+      try {
+        await this.paced(controlPlane).workspaceName();
+      } catch (error) {
+        this.noteTrouble(error);
+      }
+    }
+    if (!isDueNow) return before;
+    const [alertRouteBroken, mayBeInvoked] = [
+      await this.deps.alerts.brokenRoute().catch((error) => nameOf(error)),
+      await this.deps.rotationFunction.mayBeInvoked().catch(() => undefined),
+    ];
+    const orphans =
+      controlPlane && !this.trouble
+        ? await this.orphans(controlPlane, listed, intents, before)
+        : (before?.orphans ?? []);
+    return {
+      slot: this.slot,
+      orphans,
+      ...(alertRouteBroken === undefined ? {} : { alertRouteBroken }),
+      ...(mayBeInvoked === undefined ? {} : { mayBeInvoked }),
+    };
+  }
+
+  private wasTroubled(): boolean {
+    return this.before.found.some(({ name }) => TROUBLES.includes(name));
+  }
+
+  /** Instances that carry this environment's marker, and whose secret is gone. Each unknown one is asked about once a day. */
+  private async orphans(
+    controlPlane: Directory,
+    listed: readonly ListedSecret[],
+    intents: ReadonlyMap<string, readonly IntentRecord[]>,
+    before: HourlyLook | undefined,
+  ): Promise<HourlyLook["orphans"]> {
+    const { nameStart, nameEnd, location } = this.settings;
+    const names = new Set(listed.map(({ secretName }) => secretName));
+    const known = new Set(
+      listed.flatMap(({ secretArn }) =>
+        (intents.get(secretArn) ?? []).map(({ agentInstanceId }) => agentInstanceId),
+      ),
+    );
+    const from = firstSlotDue(before?.slot, this.now);
+    const kept = new Map((before?.orphans ?? []).map((orphan) => [orphan.agentInstanceId, orphan]));
+    const orphans: HourlyLook["orphans"][number][] = [];
+    const asked = this.paced(controlPlane);
+    try {
+      for await (const { id } of controlPlane.instances()) {
+        if (known.has(id)) continue;
+        const last = kept.get(id);
+        if (before && !last && !isDue(id, "daily", from, this.slot)) continue;
+        if (this.deps.budget.remainingMs() < RESERVE_MS) {
+          if (last) orphans.push(last);
+          continue;
+        }
+        const owner = ownerOf((await asked.getInstance(id))?.description);
+        const isHere = owner?.accountId === location.accountId && owner.region === location.region;
+        if (!isHere || !owner.secretName.startsWith(nameStart) || !owner.secretName.endsWith(nameEnd))
+          continue;
+        if (!names.has(owner.secretName)) orphans.push({ agentInstanceId: id, secretName: owner.secretName });
+      }
+    } catch (error) {
+      this.noteTrouble(error);
+      return before?.orphans ?? [];
+    }
+    return orphans;
+  }
+
+  /** Once a day, upon another secret each day; by the hour while it fails. */
+  private async selfTest(
+    facts: InstanceFacts[],
+    controlPlane: Directory | undefined,
+  ): Promise<{ facts: InstanceFacts[]; selfTest?: Memory["selfTest"]; unusable?: string }> {
+    const before = this.before.selfTest;
+    const often = before && before.failures.length > 0 ? HOURLY_MS : KEY_CHECK_MS;
+    const able = facts.filter(
+      (each) =>
+        each.currentVersionId !== undefined &&
+        each.pendingVersionId === undefined &&
+        each.rotation.enabled &&
+        this.findingsOf(each).length === 0,
+    );
+    const chosen = able[Math.floor(this.now / DAY_MS) % Math.max(1, able.length)];
+    const hasTime = this.deps.budget.remainingMs() >= RESERVE_MS;
+    if (!chosen || !hasTime || (before && this.now - before.at < often - WATCHDOG_MS / 2)) {
+      const unusable = this.before.found.find(({ name }) => name === "rotation-function-unusable")?.text;
+      return {
+        facts,
+        ...(before ? { selfTest: before } : {}),
+        ...(unusable === undefined ? {} : { unusable }),
+      };
+    }
+    try {
+      const failures = await this.deps.rotationFunction.selfTest(chosen.secretArn);
+      this.deps.log.info("self-test", { secret: chosen.secretArn, failures });
+      const ofFunction = failures.filter((each) => !OF_THE_INSTANCE.includes(each));
+      const selfTest = { at: this.now, failures: ofFunction };
+      if (ofFunction.length === failures.length || !controlPlane) return { facts, selfTest };
+      // The function is able; the instance is what has to be looked at.
+      const look = await lookDeeply({ ...this.deps, controlPlane: this.paced(controlPlane) }, chosen);
+      return { facts: facts.map((each) => (each === chosen ? look : each)), selfTest };
+    } catch (error) {
+      if (isControlPlaneError(error)) {
+        this.noteTrouble(error);
+        return { facts, ...(before ? { selfTest: before } : {}) };
+      }
+      const unusable = `${nameOf(error)}: ${error instanceof Error ? error.message.slice(0, TEXT_LENGTH) : ""}`;
+      // Asked again in an hour.
+      return { facts, selfTest: { at: this.now - KEY_CHECK_MS + HOURLY_MS, failures: [] }, unusable };
+    }
+  }
+
+  private noteTrouble(error: unknown): void {
+    const isKey = isControlPlaneError(error, "unauthorized", "forbidden");
+    const trouble = isKey
+      ? "operator-key-refused"
+      : error instanceof Stop && error.state === "operator-key-missing"
+        ? "operator-key-missing"
+        : "control-plane-unavailable";
+    if (!isControlPlaneError(error) && !(error instanceof Stop)) {
+      this.hear("secrets-unreadable", this.settings.environment, nameOf(error));
+      return;
+    }
+    const since = this.before.found.find(({ name }) => name === trouble)?.since ?? this.now;
+    this.trouble ??= { trouble, since, detail: error.message.slice(0, TEXT_LENGTH) };
+  }
+
+  private hear(name: FindingName, instance: string, text: string): void {
+    const found = { name, instance, severity: "page", heals: false, text } as const;
+    if (!this.heard.some((each) => each.name === name && each.instance === instance)) this.heard.push(found);
+  }
+
+  // What is done about it
+
+  /** Asks Secrets Manager, which has the rotation function decide: one writer, one decision. */
+  private async heal(
+    facts: readonly InstanceFacts[],
+    findings: readonly Finding[],
+  ): Promise<ReadonlyMap<string, number>> {
+    const { fleet, log } = this.deps;
+    const asked = new Map<string, number>();
+    const byInstance = new Map<string, Finding[]>();
+    for (const each of findings)
+      byInstance.set(each.instance, [...(byInstance.get(each.instance) ?? []), each]);
+    let asks = 0;
+    for (const each of facts) {
+      const own = byInstance.get(each.id) ?? [];
+      if (!own.some(({ heals }) => heals)) continue;
+      if (each.askedAt !== undefined) asked.set(each.secretArn, each.askedAt);
+      if (!isAskDue(each, own, this.settings.thresholds, this.now) || asks >= ASKS) {
+        const refused = this.before.found.find(
+          ({ name, instance }) => name === "heal-refused" && instance === each.id,
+        );
+        if (refused) this.hear("heal-refused", each.id, refused.text);
+        continue;
+      }
+      asks++;
+      const because = own.filter(({ heals }) => heals).map(({ name }) => name);
+      if (!this.settings.heals) {
+        log.info("would ask for a rotation", { instance: each.id, secret: each.secretArn, because });
+        continue;
+      }
+      try {
+        const answer = await fleet.rotate(each.secretArn);
+        log.info("asked for a rotation", { instance: each.id, secret: each.secretArn, because, answer });
+      } catch (error) {
+        log.error("Secrets Manager refuses the rotation", {
+          instance: each.id,
+          because,
+          reason: nameOf(error),
+        });
+        this.hear("heal-refused", each.id, nameOf(error));
+      }
+      asked.set(each.secretArn, this.now);
+    }
+    return asked;
+  }
+
+  private remember(findings: readonly Finding[]): Remembered[] {
+    const before = new Map(this.before.found.map((each) => [keyOf(each), each]));
+    const byUrgency = [...findings].sort((a, b) => URGENCY[a.severity] - URGENCY[b.severity]);
+    return byUrgency.map((each) => {
+      const last = before.get(keyOf(each));
+      if (last === undefined || last.severity !== each.severity) {
+        this.deps.log.warn("found", { ...each });
+      }
+      return {
+        ...each,
+        text: each.text.slice(0, TEXT_LENGTH),
+        since: last?.since ?? this.now,
+        ...(last?.pagedAt === undefined || each.severity !== "page" ? {} : { pagedAt: last.pagedAt }),
+      };
+    });
+  }
+
+  /** One page for each name: where one of its instances is new, and again after a day; and one when it has ended. */
+  private async page(
+    found: readonly Remembered[],
+  ): Promise<{ pages: Page[]; sent: Remembered[]; canPage: boolean }> {
+    const paging = found.filter(({ severity }) => severity === "page");
+    const lasting = new Set(paging.map(keyOf));
+    const ended = this.before.found.filter((each) => each.pagedAt !== undefined && !lasting.has(keyOf(each)));
+    const pages: Page[] = [];
+    const pagedNow = new Set<string>();
+    let canPage = true;
+    const send = async (page: Page) => {
+      const { environment, runbookUrl, location } = this.settings;
+      try {
+        await this.deps.alerts.publish(
+          composePage(page, { environment, runbookUrl, region: location.region }),
+        );
+        pages.push(page);
+        return true;
+      } catch (error) {
+        this.deps.log.error("a page could not be sent", { name: page.name, reason: nameOf(error) });
+        canPage = false;
+        return false;
+      }
+    };
+    for (const [name, findings] of byName(paging)) {
+      if (!this.isPageDue(findings)) continue;
+      if (await send({ name, state: "found", findings }))
+        for (const each of findings) pagedNow.add(keyOf(each));
+    }
+    const unsent: Remembered[] = [];
+    for (const [name, findings] of byName(ended)) {
+      // The cause may be over while the way to tell is not: then it is told later.
+      if (!(await send({ name, state: "resolved", findings }))) unsent.push(...findings);
+    }
+    const sent = found.map((each) => (pagedNow.has(keyOf(each)) ? { ...each, pagedAt: this.now } : each));
+    if (!canPage && !found.some(({ name }) => name === "alert-route-broken")) {
+      const since = this.before.found.find(({ name }) => name === "alert-route-broken")?.since;
+      sent.push({ ...routeBroken(this.settings.environment), since: since ?? this.now });
+    }
+    return { pages, sent, canPage };
+  }
+
+  private isPageDue(findings: readonly Remembered[]): boolean {
+    // Nobody remembers whether it was sent: then by the hour.
+    if (!this.hasMemory) return this.slot % (HOURLY_MS / WATCHDOG_MS) === 0;
+    const isCrowded = this.before.found.length >= REMEMBERED;
+    const last = Math.max(0, ...findings.map(({ pagedAt = 0 }) => pagedAt));
+    return (
+      this.now - last >= PAGED_AGAIN_MS ||
+      (!isCrowded && findings.some(({ pagedAt }) => pagedAt === undefined))
+    );
+  }
+
+  private async writeDown(memory: Memory): Promise<void> {
+    try {
+      await this.deps.memory.write({ ...memory, found: memory.found.slice(0, REMEMBERED) });
+    } catch (error) {
+      this.deps.log.error("the audit could not be written down", { reason: nameOf(error) });
+    }
+  }
+}
+
+const URGENCY = { page: 0, heal: 1, note: 2 };
+
+const TROUBLES: readonly FindingName[] = [
+  "operator-key-missing",
+  "operator-key-refused",
+  "control-plane-unavailable",
+];
+
+/** Tests of the rotation function that fail where an instance is at fault. */
+const OF_THE_INSTANCE: readonly string[] = ["instance", "agent-key"] satisfies SelfTest[];
+
+const keyOf = ({ name, instance }: Finding) => `${name} ${instance}`;
+
+function byName(findings: readonly Remembered[]): Map<FindingName, Remembered[]> {
+  const groups = new Map<FindingName, Remembered[]>();
+  for (const each of findings) groups.set(each.name, [...(groups.get(each.name) ?? []), each]);
+  return groups;
+}
+
+function routeBroken(environment: string): Finding {
+  return {
+    name: "alert-route-broken",
+    instance: environment,
+    severity: "page",
+    heals: false,
+    text: "publishing fails",
+  };
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
+}

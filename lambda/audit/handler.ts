@@ -1,0 +1,97 @@
+import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { LambdaClient } from "@aws-sdk/client-lambda";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { SNSClient } from "@aws-sdk/client-sns";
+import type { Context } from "aws-lambda";
+import { METRICS } from "../contract";
+import { AWS_TIMEOUTS, createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
+import { type AuditDeps, type AuditReport, audit } from "./audit";
+import { secretsManagerFleet } from "./fleet";
+import { dynamoDbIntentReader } from "./intent-reader";
+import { dynamoDbAuditMemory } from "./memory";
+import { lambdaRotationFunction, snsAlerts } from "./ports";
+import { type AuditorSettings, readAuditorSettings } from "./settings";
+
+interface Auditor {
+  readonly runtime: Runtime;
+  readonly settings: AuditorSettings;
+  readonly metrics: Metrics;
+  readonly ports: Pick<AuditDeps, "fleet" | "intents" | "memory" | "rotationFunction" | "alerts">;
+}
+
+/** The self-test runs the rotation function to its end, which may take its whole time. */
+const INVOCATION_TIMEOUTS = { ...AWS_TIMEOUTS, requestTimeout: 60_000 };
+const HEARTBEAT_TIMEOUT_MS = 5_000;
+
+function createAuditor(): Auditor {
+  const runtime = createRuntime();
+  const settings = readAuditorSettings(process.env, runtime.settings.gracePeriodMs);
+  const dynamoDb = new DynamoDBClient({ requestHandler: AWS_TIMEOUTS });
+  const { intentTable } = runtime.settings;
+  return {
+    runtime,
+    settings,
+    metrics: new Metrics({ namespace: METRICS.namespace }),
+    ports: {
+      fleet: secretsManagerFleet(new SecretsManagerClient({ requestHandler: AWS_TIMEOUTS })),
+      intents: dynamoDbIntentReader(dynamoDb, intentTable),
+      memory: dynamoDbAuditMemory(dynamoDb, intentTable),
+      rotationFunction: lambdaRotationFunction(
+        new LambdaClient({ requestHandler: INVOCATION_TIMEOUTS, maxAttempts: 1 }),
+        settings.rotationFunctionArn,
+      ),
+      alerts: snsAlerts(new SNSClient({ requestHandler: AWS_TIMEOUTS }), settings.alertTopicArn),
+    },
+  };
+}
+
+let auditor: Auditor | undefined;
+
+/** One run, started by the schedule; the event says nothing that is needed. */
+export async function handler(_event: unknown, context: Context): Promise<void> {
+  auditor ??= createAuditor();
+  const { runtime, settings, metrics, ports } = auditor;
+  const { logger } = runtime;
+  logger.resetKeys();
+  logger.appendKeys({ correlationId: context.awsRequestId });
+  try {
+    const deps = { ...invocationPorts(runtime, context), ...ports };
+    const report = await audit(deps, settings.audit);
+    logger.info("audited", {
+      audited: report.audited,
+      checked: report.checked,
+      findings: report.findings.length,
+      asked: report.asked,
+      pages: report.pages.map(({ name, state }) => `${state} ${name}`),
+    });
+    emit(metrics, report);
+    if (report.canPage && settings.heartbeatUrl !== undefined) await beat(settings.heartbeatUrl);
+  } catch (error) {
+    const failure = presentable(error);
+    logger.error("audit failed", { errorName: failure.name, reason: failure.message });
+    throw failure;
+  }
+}
+
+function emit(metrics: Metrics, report: AuditReport): void {
+  const count = report.findings.filter(({ severity }) => severity === "page").length;
+  metrics.addMetric(METRICS.findings, MetricUnit.Count, count);
+  metrics.addMetric(METRICS.audited, MetricUnit.Count, report.audited);
+  if (report.oldestKeyAgeMs !== undefined) {
+    metrics.addMetric(METRICS.oldestKeyAge, MetricUnit.Seconds, Math.round(report.oldestKeyAgeMs / 1_000));
+  }
+  if (report.leastGraceLeftMs !== undefined) {
+    metrics.addMetric(
+      METRICS.leastGraceLeft,
+      MetricUnit.Seconds,
+      Math.round(report.leastGraceLeftMs / 1_000),
+    );
+  }
+  metrics.publishStoredMetrics();
+}
+
+/** A missed one is nobody's error here: whoever waits for it notices. */
+async function beat(url: string): Promise<void> {
+  await fetch(url, { signal: AbortSignal.timeout(HEARTBEAT_TIMEOUT_MS) }).catch(() => undefined);
+}

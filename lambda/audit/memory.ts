@@ -1,0 +1,98 @@
+import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import * as v from "valibot";
+import { INTENT_TABLE_KEYS } from "../contract";
+import { FINDINGS, type Finding, type FindingName } from "./findings";
+
+/**
+ * What one run of the auditor leaves to the next: how far the checks have come, what was found and paged, what was asked for.
+ * Losing it costs a page that is sent again. One record in the table of intents.
+ */
+export interface Memory {
+  /** The last slot whose checks are all done. */
+  readonly checkedThrough?: number;
+  /** What was found last, by each name. */
+  readonly found: readonly Remembered[];
+  /** When a rotation was last asked for, by the secret's ARN; of those that are not done. */
+  readonly askedAt: Readonly<Record<string, number>>;
+  readonly selfTest?: { readonly at: number; readonly failures: readonly string[] };
+  /** What is looked at by the hour. */
+  readonly hourly?: HourlyLook;
+}
+
+export interface Remembered extends Finding {
+  readonly since: number;
+  /** Absent where it was not paged yet. */
+  readonly pagedAt?: number;
+}
+
+export interface HourlyLook {
+  readonly slot: number;
+  readonly mayBeInvoked?: boolean;
+  readonly alertRouteBroken?: string;
+  readonly orphans: readonly { readonly agentInstanceId: string; readonly secretName: string }[];
+}
+
+export const NOTHING: Memory = { found: [], askedAt: {} };
+
+export interface AuditMemory {
+  /** Throws where nobody can tell; gives `NOTHING` where nothing was written yet, or what was can't be understood. */
+  read(): Promise<Memory>;
+  write(memory: Memory): Promise<void>;
+}
+
+const remembered = v.object({
+  name: v.picklist(Object.keys(FINDINGS) as FindingName[]),
+  instance: v.string(),
+  severity: v.picklist(["page", "heal", "note"]),
+  heals: v.boolean(),
+  text: v.string(),
+  since: v.number(),
+  hoursLeft: v.exactOptional(v.number()),
+  pagedAt: v.exactOptional(v.number()),
+});
+const storedMemory = v.object({
+  checkedThrough: v.exactOptional(v.number()),
+  found: v.array(remembered),
+  askedAt: v.record(v.string(), v.number()),
+  selfTest: v.exactOptional(v.object({ at: v.number(), failures: v.array(v.string()) })),
+  hourly: v.exactOptional(
+    v.object({
+      slot: v.number(),
+      mayBeInvoked: v.exactOptional(v.boolean()),
+      alertRouteBroken: v.exactOptional(v.string()),
+      orphans: v.array(v.object({ agentInstanceId: v.string(), secretName: v.string() })),
+    }),
+  ),
+});
+
+/** The auditor's own partition: no secret's ARN, so that no intent can stand there. Its role may write there only. */
+export const MEMORY_PARTITION = "auditor";
+
+const KEY = {
+  [INTENT_TABLE_KEYS.partition]: { S: MEMORY_PARTITION },
+  [INTENT_TABLE_KEYS.sort]: { S: "memory" },
+};
+
+export function dynamoDbAuditMemory(client: DynamoDBClient, tableName: string): AuditMemory {
+  return {
+    async read() {
+      const { Item } = await client.send(
+        new GetItemCommand({ TableName: tableName, Key: KEY, ConsistentRead: true }),
+      );
+      return parseMemory(Item?.memory?.S);
+    },
+    async write(memory) {
+      const Item = { ...KEY, memory: { S: JSON.stringify(memory) } };
+      await client.send(new PutItemCommand({ TableName: tableName, Item }));
+    },
+  };
+}
+
+function parseMemory(text: string | undefined): Memory {
+  try {
+    const parsed = v.safeParse(storedMemory, JSON.parse(text ?? ""));
+    return parsed.success ? parsed.output : NOTHING;
+  } catch {
+    return NOTHING;
+  }
+}
