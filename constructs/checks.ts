@@ -124,6 +124,15 @@ function checkTogether(settings: AgentKeysSettings): Fault[] {
       fix: `shorten \`name\` or \`namePrefix\` by ${longest.length - MAX_FUNCTION_NAME_LENGTH}`,
     });
   }
+  for (const field of ["caCertificate", "proxyUrl"] as const) {
+    if (controlPlane[field] === undefined || controlPlane.url.startsWith("https:")) continue;
+    faults.push({
+      field: `controlPlane.${field}`,
+      rule: "is for a Control Plane that is reached by https",
+      got: controlPlane.url,
+      fix: "remove it, or correct `controlPlane.url`",
+    });
+  }
   if (rotation !== "off") {
     const { automaticallyAfterDays, windowHours = 24 } = rotation;
     const shortest = automaticallyAfterDays * 24 - windowHours;

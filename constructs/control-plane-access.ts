@@ -34,6 +34,8 @@ export class ControlPlaneAccess extends Construct {
         [FUNCTION_ENV.controlPlaneAuth]: controlPlane.auth,
         [FUNCTION_ENV.apiKeySecretArn]: this.apiKeySecretArn,
         [FUNCTION_ENV.gracePeriodHours]: String(controlPlane.gracePeriodHours),
+        ...(controlPlane.caCertificate ? { [FUNCTION_ENV.controlPlaneCa]: controlPlane.caCertificate } : {}),
+        ...(controlPlane.proxyUrl ? { [FUNCTION_ENV.controlPlaneProxy]: controlPlane.proxyUrl } : {}),
       },
       statements: [
         {

@@ -147,6 +147,20 @@ export interface ControlPlaneSettings {
    * @default 24
    */
   readonly gracePeriodHours?: number;
+
+  /**
+   * Certificates of the authorities that may sign the Control Plane's, in PEM, where no public one did: at most 2,400
+   * bytes, since it goes into the environment of the functions. Public authorities are not trusted beside it.
+   * @default - the authorities that Node.js trusts
+   */
+  readonly caCertificate?: string;
+
+  /**
+   * An `http` or `https` proxy that leads to the Control Plane by CONNECT; without user and password, which would stand
+   * in the state.
+   * @default - no proxy
+   */
+  readonly proxyUrl?: string;
 }
 
 export interface RotationSettings {
@@ -303,8 +317,8 @@ export interface AdoptedAgentInstance extends AgentInstanceCommon {
 export interface ResolvedSettings {
   readonly name: string;
   readonly region: string;
-  readonly controlPlane: Required<Omit<ControlPlaneSettings, "apiKeyKmsKeyArn">> &
-    Pick<ControlPlaneSettings, "apiKeyKmsKeyArn">;
+  readonly controlPlane: ControlPlaneSettings &
+    Required<Pick<ControlPlaneSettings, "url" | "auth" | "gracePeriodHours">>;
   readonly rotation: { readonly automaticallyAfterDays: number; readonly windowHours?: number } | "off";
   readonly removal: RemovalPolicy;
   readonly recoveryWindowDays: number;
@@ -379,9 +393,17 @@ export function environmentsToDeploy(
   return environments.map(
     ({ accountId: _account, assumeRole: _role, backend: _backend, ...environment }) => ({
       ...environment,
-      controlPlane: { ...environment.controlPlane, url },
+      controlPlane: locally(environment.controlPlane, url),
     }),
   );
+}
+
+/** A Control Plane on this machine is reached without TLS and without a proxy. */
+function locally(
+  { caCertificate: _ca, proxyUrl: _proxy, ...controlPlane }: ControlPlaneSettings,
+  url: string,
+): ControlPlaneSettings {
+  return { ...controlPlane, url };
 }
 
 /** Whether a URL can't leave this machine. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { SECRET_TAGS } from "../lambda/contract";
 import { isLoopback } from "./environment";
 import {
@@ -94,6 +95,60 @@ const controlPlaneUrl: Check = (value) => {
     : [];
 };
 
+/**
+ * Lambda allows 4 KB for the whole environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ * What else stands there fits into the rest, at its longest.
+ */
+export const LAMBDA_ENVIRONMENT_BYTES = 4_096;
+export const MAX_CA_BYTES = 2_400;
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+/** What is wrong is said without the text: somebody may have written a private key there. */
+const caCertificate: Check = (value) => {
+  const fault = (rule: string, fix: string): Fault[] => [
+    { field: "", rule, got: value, gotInWords: `${String(value).length} characters`, fix },
+  ];
+  const certificates = typeof value === "string" ? (value.match(CERTIFICATE) ?? []) : [];
+  if (typeof value !== "string" || certificates.length === 0 || value.replace(CERTIFICATE, "").trim() !== "")
+    return fault(
+      "must be certificates in PEM, and nothing beside them, a private key least of all",
+      "give what `openssl x509 -in FILE` prints",
+    );
+  if (Buffer.byteLength(value) > MAX_CA_BYTES)
+    return fault(
+      `must be at most ${MAX_CA_BYTES} bytes, since Lambda allows ${LAMBDA_ENVIRONMENT_BYTES} for a function's whole environment`,
+      "give the root's certificate alone, without those that it signed; one with an elliptic curve is shortest",
+    );
+  return certificates.every(isAuthority)
+    ? []
+    : fault("must be certificates of authorities (CA:TRUE), each readable", "give the root's certificate");
+};
+
+function isAuthority(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca;
+  } catch {
+    return false;
+  }
+}
+
+const isProxyUrl = (value: string) => isControlPlaneUrl(value) && value.length <= 256 && !/[?#]/.test(value);
+
+const proxyUrl: Check = (value) =>
+  typeof value === "string" && isProxyUrl(value)
+    ? []
+    : [
+        {
+          field: "",
+          rule: "must be an http or https URL of at most 256 characters, without user, password, query and fragment",
+          got: value,
+          // A password may stand there.
+          gotInWords: "another value",
+          fix: 'write it as "http://host:3128"; a proxy that asks for a password can\'t be used',
+        },
+      ];
+
 const tags: Check = (value) => {
   const own = Object.keys(SECRET_TAGS).length;
   if (!isRecord(value))
@@ -170,6 +225,8 @@ const SETTINGS_FIELDS = {
           "give the grace period of the Control Plane",
         ),
       ),
+      caCertificate: optional(caCertificate),
+      proxyUrl: optional(proxyUrl),
     }),
   ),
   rotation: optional(

@@ -7,6 +7,7 @@ import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { AssetType, Fn, TerraformAsset, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { ResolvedSettings } from "./environment";
+import { LAMBDA_ENVIRONMENT_BYTES } from "./fields";
 import { type AwsLocation, functionArn, logGroupArn } from "./names";
 import { type FunctionAccess, type PolicyStatement, policyDocument } from "./policy";
 
@@ -92,10 +93,10 @@ export class NodeFunction extends Construct {
       timeout: props.timeoutSeconds,
       memorySize: MEMORY_MB,
       environment: {
-        variables: Object.assign(
+        variables: fitting(functionName, [
           { POWERTOOLS_SERVICE_NAME: functionName },
           ...props.access.map(({ environment }) => environment),
-        ),
+        ]),
       },
       tags,
       ...(encryptionKeyArn ? { kmsKeyArn: encryptionKeyArn } : {}),
@@ -107,6 +108,27 @@ export class NodeFunction extends Construct {
     this.functionName = this.resource.functionName;
     this.arn = this.resource.arn;
   }
+}
+
+/** An ARN that Terraform knows only later is taken to be this long. */
+const UNKNOWN_BYTES = 160;
+
+/** Throws where Lambda would refuse the variables, which is seen in the deploy only. */
+function fitting(
+  functionName: string,
+  environments: readonly FunctionAccess["environment"][],
+): Record<string, string> {
+  const variables: Record<string, string> = Object.assign({}, ...environments);
+  const bytes = Object.entries(variables)
+    .map(
+      ([name, value]) => name.length + (Token.isUnresolved(value) ? UNKNOWN_BYTES : Buffer.byteLength(value)),
+    )
+    .reduce((sum, each) => sum + each, 0);
+  if (bytes <= LAMBDA_ENVIRONMENT_BYTES) return variables;
+  throw new Error(
+    `The environment of the function ${functionName} has about ${bytes} bytes, and Lambda allows ` +
+      `${LAMBDA_ENVIRONMENT_BYTES}: shorten \`controlPlane.caCertificate\` (an elliptic curve is shortest) and the URLs.`,
+  );
 }
 
 function writeLog(logGroup: string): PolicyStatement {

@@ -10,6 +10,7 @@ import {
 } from "../../constructs";
 import { MANY_INSTANCES } from "../../constructs/checks";
 import { MINIMUM_GRACE_PERIOD_HOURS } from "../../constructs/fields";
+import { Authority } from "../helpers/certificates";
 import { environment, stack } from "../helpers/synth";
 
 const controlPlane = { apiKeySecretName: "operator-api-key" };
@@ -380,5 +381,81 @@ describe("values that can't be made a text are refused like others:", () => {
       }),
     ];
     expect(() => refuseErrors(checkEnvironments(environments))).toThrow(InvalidEnvironmentsError);
+  });
+});
+
+describe("the way to a Control Plane of one's own:", () => {
+  const authority = new Authority("our CA");
+  afterAll(() => authority.remove());
+  const ca = authority.certificate;
+  const url = "https://valmi.example.com/api/v1";
+  const withRoute = (changes: object) =>
+    checkEnvironments([untyped({ controlPlane: { ...controlPlane, url, ...changes } })]);
+
+  test("a CA, two of them, and a proxy may be given", () => {
+    expect(withRoute({ caCertificate: ca, proxyUrl: "http://proxy.example:3128" })).toEqual([]);
+    expect(withRoute({ caCertificate: `${ca}\n${ca}`, proxyUrl: "https://[::1]" })).toEqual([]);
+  });
+
+  test.each<[string, string, () => object, RegExp]>([
+    [
+      "a certificate that is none's authority",
+      "caCertificate",
+      () => ({ caCertificate: authority.issue("DNS:a").cert }),
+      /CA:TRUE/,
+    ],
+    [
+      "a private key",
+      "caCertificate",
+      () => ({ caCertificate: authority.issue("DNS:b").key }),
+      /a private key least of all/,
+    ],
+    [
+      "a private key beside it",
+      "caCertificate",
+      () => ({ caCertificate: ca + authority.issue("DNS:c").key }),
+      /nothing beside/,
+    ],
+    ["text about it", "caCertificate", () => ({ caCertificate: `subject=CN\n${ca}` }), /nothing beside/],
+    ["a file name", "caCertificate", () => ({ caCertificate: "ca.pem" }), /must be certificates in PEM/],
+    ["no text", "caCertificate", () => ({ caCertificate: [ca] }), /must be certificates in PEM/],
+    [
+      "what is no certificate inside",
+      "caCertificate",
+      () => ({ caCertificate: ca.replace(/MII/, "AAA") }),
+      /each readable/,
+    ],
+    [
+      "more than Lambda bears",
+      "caCertificate",
+      () => ({ caCertificate: ca.repeat(6) }),
+      /at most 2400 bytes.*4096/,
+    ],
+    [
+      "a proxy with a password",
+      "proxyUrl",
+      () => ({ proxyUrl: "http://me:hunter2@proxy" }),
+      /without user, password/,
+    ],
+    ["another kind of proxy", "proxyUrl", () => ({ proxyUrl: "socks5://proxy" }), /http or https URL/],
+    ["a host", "proxyUrl", () => ({ proxyUrl: "proxy:3128" }), /http or https URL/],
+    [
+      "a CA without https",
+      "caCertificate",
+      () => ({ url: "http://127.0.0.1/api", caCertificate: ca }),
+      /reached by https/,
+    ],
+    [
+      "a proxy without https",
+      "proxyUrl",
+      () => ({ url: "http://127.0.0.1/api", proxyUrl: "http://p" }),
+      /reached by https/,
+    ],
+  ])("%s is refused", (_, field, changes, message) => {
+    const problems = withRoute(changes());
+    expect(problems.map((problem) => problem.field)).toEqual([`controlPlane.${field}`]);
+    const text = inspect(new InvalidEnvironmentsError(problems));
+    expect(text).toMatch(message);
+    expect(text).not.toMatch(/PRIVATE KEY-----|hunter2|BEGIN CERT/);
   });
 });

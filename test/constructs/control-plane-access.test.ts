@@ -1,5 +1,6 @@
 import { type ControlPlaneSettings, resolveSettings } from "../../constructs";
 import { ControlPlaneAccess } from "../../constructs/control-plane-access";
+import { readSettings } from "../../lambda/settings";
 import { leastSettings, Synthesised, stack } from "../helpers/synth";
 
 function make(changes: Partial<ControlPlaneSettings> = {}) {
@@ -58,4 +59,11 @@ test("with all props: another Control Plane, and the secret's own KMS key for th
       },
     },
   });
+});
+
+test("a CA and a proxy are given to the functions as these read them", () => {
+  const caCertificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  const { environment } = make({ caCertificate, proxyUrl: "http://proxy.example:3128" });
+  const settings = readSettings({ ...environment, VALMI_INTENT_TABLE: "valmi-dev-intents" });
+  expect(settings.controlPlaneRoute).toEqual({ caCertificate, proxyUrl: "http://proxy.example:3128" });
 });

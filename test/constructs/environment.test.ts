@@ -109,3 +109,18 @@ test.each([
 ])("%s is loopback: %s", (url, expected) => {
   expect(isLoopback(url)).toBe(expected);
 });
+
+test("a Control Plane on this machine is reached without the CA and the proxy of the real one", () => {
+  const controlPlane = {
+    ...leastSettings.controlPlane,
+    url: "https://valmi.example.com/api/v1",
+    caCertificate: "-----BEGIN CERTIFICATE-----",
+    proxyUrl: "http://proxy.example:3128",
+  };
+  const local = "http://127.0.0.1:8200/api/v1";
+  expect(
+    environmentsToDeploy([environment({ controlPlane })], { VALMI_AGENT_KEYS_LOCAL: local }),
+  ).toMatchObject([{ controlPlane: { ...leastSettings.controlPlane, url: local } }]);
+  const [given] = environmentsToDeploy([environment({ controlPlane })], { VALMI_AGENT_KEYS_LOCAL: local });
+  expect(Object.keys(given?.controlPlane ?? {}).sort()).toEqual(["apiKeySecretName", "url"]);
+});

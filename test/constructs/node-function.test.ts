@@ -127,3 +127,21 @@ test.each([
 ])("refuses %s, with the way to make a bundle", (_, bundle) => {
   expect(() => make({}, bundle)).toThrow(/no function bundle at \/.*: .*npm run build.*`bundles`/);
 });
+
+test("an environment that Lambda would refuse is refused at synth, by what makes it long", () => {
+  const withVariable = (length: number) =>
+    new NodeFunction(stack(), "f", {
+      functionName: "valmi-dev-f",
+      description: "Does things",
+      bundle: bundles.rotation,
+      timeoutSeconds: 30,
+      access: [{ environment: { LONG: "x".repeat(length) }, statements: [] }],
+      location,
+      settings: resolveSettings(leastSettings),
+    });
+  const others = "LONG".length + "POWERTOOLS_SERVICE_NAME".length + "valmi-dev-f".length;
+  expect(() => withVariable(4_096 - others)).not.toThrow();
+  expect(() => withVariable(4_097 - others)).toThrow(
+    "The environment of the function valmi-dev-f has about 4097 bytes, and Lambda allows 4096: shorten `controlPlane.caCertificate`",
+  );
+});

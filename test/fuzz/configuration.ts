@@ -19,9 +19,13 @@ import { withoutTokenTraces } from "../../constructs/token-traces";
 import { environments } from "../../environments";
 import { FUNCTION_ENV } from "../../lambda/contract";
 import { readSettings, SettingsError } from "../../lambda/settings";
+import { Authority } from "../helpers/certificates";
 import { altered, jsonText, MARKERS, type Outcome, refusedBy, target, tellsNoKey } from "./target";
 
 /** What people write: environment files, a function's environment, options of the command line. */
+
+const authority = new Authority("our CA");
+authority.remove();
 
 /** Says everything that an environment can say, so that everything can be altered. */
 const FULL = {
@@ -36,6 +40,8 @@ const FULL = {
     apiKeySecretName: "operator-api-key",
     apiKeyKmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/1-2",
     gracePeriodHours: 24,
+    caCertificate: authority.certificate,
+    proxyUrl: "http://proxy.example:3128",
   },
   rotation: { automaticallyAfterDays: 90, windowHours: 24 },
   removal: "deactivate",

@@ -7,7 +7,7 @@ import { ControlPlaneError } from "../../../lambda/control-plane/errors";
 import { createFetch, type Route } from "../../../lambda/control-plane/route";
 import { AgentKey, ControlPlaneApiKey } from "../../../lambda/domain/credential";
 import { FrozenClock } from "../../../local/clock";
-import { Authority, type Certificate } from "./certificates";
+import { Authority, type Certificate } from "../../helpers/certificates";
 
 /** Real TLS with certificates made for this run, and a real proxy, all on loopback. */
 
