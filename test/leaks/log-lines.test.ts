@@ -49,3 +49,17 @@ test.each([
     `"promoted" of valmi-dev-agent-key-rotation has the field ${field}, which test/leaks/log-lines.ts doesn't know or not with such a value`,
   ]);
 });
+
+test("a function that handles no key may have other fields, but none that sounds like a header, a body or a key", () => {
+  const {
+    secret: _,
+    step: __,
+    ...audited
+  } = { ...LINE, service: "valmi-dev-agent-key-auditor", message: "audited" };
+  expect(judge({ ...audited, audited: 2, findings: [] }).wrong).toEqual([]);
+  expect(judge({ ...audited, found: { requestHeaders: {} }, body: "", apiKey: "" }).wrong).toEqual(
+    ["requestHeaders", "body", "apiKey"].map(
+      (field) => `"audited" of valmi-dev-agent-key-auditor has the field ${field}`,
+    ),
+  );
+});
