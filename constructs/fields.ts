@@ -106,9 +106,9 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIF
 
 /** What is wrong is said without the text: somebody may have written a private key there. */
 const caCertificate: Check = (value) => {
-  const fault = (rule: string, fix: string): Fault[] => [
-    { field: "", rule, got: value, gotInWords: `${String(value).length} characters`, fix },
-  ];
+  const gotInWords =
+    typeof value === "string" ? `${value.length} characters` : `a value of type ${typeof value}`;
+  const fault = (rule: string, fix: string): Fault[] => [{ field: "", rule, got: value, gotInWords, fix }];
   const certificates = typeof value === "string" ? (value.match(CERTIFICATE) ?? []) : [];
   if (typeof value !== "string" || certificates.length === 0 || value.replace(CERTIFICATE, "").trim() !== "")
     return fault(

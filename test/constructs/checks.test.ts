@@ -418,7 +418,7 @@ describe("the way to a Control Plane of one's own:", () => {
     ],
     ["text about it", "caCertificate", () => ({ caCertificate: `subject=CN\n${ca}` }), /nothing beside/],
     ["a file name", "caCertificate", () => ({ caCertificate: "ca.pem" }), /must be certificates in PEM/],
-    ["no text", "caCertificate", () => ({ caCertificate: [ca] }), /must be certificates in PEM/],
+    ["no text", "caCertificate", () => ({ caCertificate: { toString: 1 } }), /must be certificates in PEM/],
     [
       "what is no certificate inside",
       "caCertificate",
