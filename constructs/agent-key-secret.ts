@@ -303,9 +303,9 @@ function allowOutsideReader(
     {
       ...denial,
       Sid: `${denial.Sid}${position}`,
-      // Of a denial, the account as principal means everybody in it.
+      // Of a denial, the account as principal means everybody in it: nobody there reads what is pending.
       Principal: principal,
-      Condition: { ...denial.Condition, ...condition },
+      Condition: { ...denial.Condition, ...(options.strict ? condition : {}) },
     },
   ];
 }

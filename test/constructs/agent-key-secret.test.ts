@@ -5,7 +5,7 @@ import {
   resolveSettings,
 } from "../../constructs";
 import { provisionAccess, rotateAccess } from "../../constructs/agent-key-secret";
-import { leastSettings, Synthesised, stack } from "../helpers/synth";
+import { leastSettings, Synthesised, stack, synthAgentKeys } from "../helpers/synth";
 
 const location = { partition: "aws", region: "eu-central-1", accountId: "123456789012" };
 const least: AgentInstanceSettings = { id: "support", agentType: { id: "at_1" } };
@@ -155,6 +155,117 @@ describe("grantRead", () => {
       secret.grantRead("two", "role-2");
     });
     expect(synthesised.all("aws_iam_role_policy").map(({ role }) => role)).toEqual(["role-1", "role-2"]);
+  });
+});
+
+describe("grantRead, in the strict form", () => {
+  test("denies whatever names neither the current nor the previous value", () => {
+    const [, denial] = make(least, {}, undefined, (secret) =>
+      secret.grantRead("reader", "agent-role", { strict: true }),
+    ).statements("aws_iam_role_policy");
+    expect(denial).toMatchObject({
+      Sid: "OnlyCurrentAndPrevious",
+      Effect: "Deny",
+      Condition: { StringNotEquals: { "secretsmanager:VersionStage": ["AWSCURRENT", "AWSPREVIOUS"] } },
+    });
+  });
+});
+
+describe("grantReadFromOtherAccount", () => {
+  const roleArn = "arn:aws:iam::999999999999:role/agents/reader";
+  const other = { AWS: "arn:aws:iam::999999999999:root" };
+
+  test("exempts exactly that role from the denial of other accounts, for reads alone", () => {
+    const statements = make(least, {}, "key-arn", (secret) =>
+      secret.grantReadFromOtherAccount({ roleArn }),
+    ).statements("aws_secretsmanager_secret");
+    expect(statements).toMatchObject([
+      { Sid: "DenyOtherAccounts", NotAction: "secretsmanager:GetSecretValue" },
+      {
+        Sid: "DenyOtherReaders",
+        Action: "secretsmanager:GetSecretValue",
+        Condition: {
+          StringNotEquals: { "aws:PrincipalAccount": ["123456789012"] },
+          ArnNotEquals: { "aws:PrincipalArn": [roleArn] },
+        },
+      },
+      { Effect: "Allow", Principal: other, Condition: { ArnEquals: { "aws:PrincipalArn": roleArn } } },
+      { Sid: "NotPending0", Effect: "Deny", Principal: other },
+    ]);
+  });
+
+  test("or that account, for whomever it lets", () => {
+    const statements = make(least, {}, "key-arn", (secret) =>
+      secret.grantReadFromOtherAccount({ accountId: "999999999999" }, { strict: true }),
+    ).statements("aws_secretsmanager_secret");
+    expect(statements[1]?.Condition).toEqual({
+      StringNotEquals: { "aws:PrincipalAccount": ["123456789012", "999999999999"] },
+      Bool: { "aws:PrincipalIsAWSService": "false" },
+    });
+    expect(statements[2]).not.toHaveProperty("Condition");
+    expect(statements[3]?.Sid).toBe("OnlyCurrentAndPrevious0");
+  });
+
+  test("is refused where the secret has no key that another account could use", () => {
+    expect(() =>
+      make(least, {}, undefined, (secret) => secret.grantReadFromOtherAccount({ roleArn })),
+    ).toThrow(
+      /^stack\/secret: `kms` must be "managed-per-environment" or .* got: "aws"\. To fix: change `kms`\.$/,
+    );
+  });
+
+  test.each([
+    { roleArn: "reader" },
+    { roleArn: "arn:aws:iam::999999999999:role/*" },
+    { roleArn: "arn:aws:iam::999999999999:user/somebody" },
+    { accountId: "*" },
+    { accountId: "99999" },
+  ])("refuses %j as a reader", (reader) => {
+    expect(() => make(least, {}, "key-arn", (secret) => secret.grantReadFromOtherAccount(reader))).toThrow(
+      /^`reader` must be \{ roleArn \} .*; got: .*To fix/,
+    );
+  });
+
+  test("lets the reader use the key that is made here, for that secret alone", () => {
+    const key = synthAgentKeys({}, (agentKeys) => {
+      agentKeys.agentKey("support").secret.grantReadFromOtherAccount({ roleArn });
+    })
+      .statements("aws_kms_key")
+      .at(-1);
+    expect(key).toMatchObject({
+      Principal: { AWS: expect.stringMatching(/:iam::999999999999:root$/) },
+      Action: "kms:Decrypt",
+      Condition: {
+        StringEquals: { "kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com" },
+        StringLike: {
+          "kms:EncryptionContext:SecretARN": expect.stringMatching(
+            /secret:valmi\/dev\/support\/agent-key-\?{6}$/,
+          ),
+        },
+        ArnEquals: { "aws:PrincipalArn": roleArn },
+      },
+    });
+  });
+});
+
+test("where VPC endpoints are given, a value is read through them alone, except by the functions", () => {
+  const changes = { readThroughVpcEndpoints: ["vpce-1"], iamPath: "/agents/" };
+  expect(make(least, changes).statements("aws_secretsmanager_secret")[1]).toEqual({
+    Sid: "DenyReadOutsideVpcEndpoints",
+    Effect: "Deny",
+    Principal: "*",
+    Action: "secretsmanager:GetSecretValue",
+    Resource: "*",
+    Condition: {
+      StringNotEquals: { "aws:SourceVpce": ["vpce-1"] },
+      ArnNotEquals: {
+        "aws:PrincipalArn": expect.arrayContaining([
+          "arn:aws:iam::123456789012:role/agents/valmi-dev-agent-key-rotation",
+          "arn:aws:iam::123456789012:role/agents/valmi-dev-agent-key-provisioning",
+        ]),
+      },
+      Bool: { "aws:PrincipalIsAWSService": "false" },
+    },
   });
 });
 

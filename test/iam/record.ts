@@ -1,0 +1,143 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { SecretsManagerState } from "../../local/secrets-manager/state";
+
+/** Who makes calls of AWS: a function by its purpose, a consumer, or a person at the command line. */
+export type Caller = string;
+
+/** One call of AWS as code made it, with what IAM sees of it. */
+export interface RecordedCall {
+  readonly caller: Caller;
+  /** Of IAM, such as `secretsmanager:GetSecretValue`. */
+  readonly action: string;
+  readonly resource: RecordedResource;
+  /** Values of condition keys that the request or its resource give. */
+  readonly context: Readonly<Record<string, string>>;
+}
+
+/** What the call is about, told apart as the policies do. */
+export type RecordedResource =
+  | { readonly kind: "agent-key" | "operator-key"; readonly rotationFunction: "configured" | "none" }
+  | { readonly kind: "intent-table" | "any" | "topic" }
+  | { readonly kind: "function"; readonly name: string };
+
+const caller = new AsyncLocalStorage<Caller>();
+const recorded = new Map<string, { readonly call: RecordedCall; times: number }>();
+/** What was called, and IAM's view of it isn't known here. Must be empty. */
+const notUnderstood = new Set<string>();
+
+/** Everything that was called so far, each once, with how often. */
+export const recordedCalls = () => [...recorded.values()];
+export const callsNotUnderstood = () => [...notUnderstood];
+
+/** `work`, and whatever it starts, is this caller's. */
+export function as<Result>(name: Caller, work: () => Result): Result {
+  return caller.run(name, work);
+}
+
+/** The same module, whose functions are called as this caller. */
+export function calledAs<Module extends object>(name: Caller, module: Module): Module {
+  const wrapped = Object.entries(module).map(([key, value]) => [
+    key,
+    typeof value === "function" && !/^class\b/.test(String(value))
+      ? (...args: unknown[]) => as(name, () => value(...args))
+      : value,
+  ]);
+  return Object.fromEntries(wrapped) as Module;
+}
+
+/** Notes one call; `input` is the command's. Calls of nobody, such as a test's own, are not noted. */
+export function note(service: string, operation: string, input: Readonly<Record<string, unknown>>): void {
+  const name = caller.getStore();
+  if (name === undefined) return;
+  const view = VIEWS[service]?.(operation, input);
+  if (view === undefined) {
+    notUnderstood.add(`${name}: ${service} ${operation}`);
+    return;
+  }
+  // A secret that isn't there: there is nothing for IAM to look at, and the call fails.
+  if (view === "nothing-there") return;
+  const call = { caller: name, ...view };
+  const key = JSON.stringify(call);
+  const known = recorded.get(key);
+  if (known) known.times++;
+  else recorded.set(key, { call, times: 1 });
+}
+
+type View = Omit<RecordedCall, "caller"> | "nothing-there" | undefined;
+
+const VIEWS: Readonly<Record<string, (operation: string, input: Readonly<Record<string, unknown>>) => View>> =
+  {
+    "Secrets Manager": viewOfSecret,
+    DynamoDB: (operation) => ({
+      action: `dynamodb:${operation}`,
+      resource: { kind: "intent-table" },
+      context: {},
+    }),
+    Lambda: (operation, { FunctionName }) => ({
+      action: `lambda:${operation === "Invoke" ? "InvokeFunction" : operation}`,
+      resource: { kind: "function", name: String(FunctionName).split(":").at(-1) ?? "" },
+      context: {},
+    }),
+    SNS: (operation) => ({ action: `sns:${operation}`, resource: { kind: "topic" }, context: {} }),
+    CloudTrail: (operation) => ({
+      action: `cloudtrail:${operation}`,
+      resource: { kind: "any" },
+      context: {},
+    }),
+  };
+
+const KEY = "secretsmanager:";
+
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
+function viewOfSecret(operation: string, input: Readonly<Record<string, unknown>>): View {
+  const action = `${KEY}${operation}`;
+  if (operation === "ListSecrets") return { action, resource: { kind: "any" }, context: {} };
+  const id = String(input.SecretId ?? input.Name ?? "");
+  const secret = latestState?.secret(id);
+  if (operation === "CreateSecret") {
+    const context = { [`${KEY}Name`]: "operator-key" };
+    return { action, resource: { kind: "operator-key", rotationFunction: "none" }, context };
+  }
+  if (!secret) return "nothing-there";
+  const context: Record<string, string> = {};
+  if (typeof input.VersionStage === "string") context[`${KEY}VersionStage`] = input.VersionStage;
+  if (typeof input.VersionId === "string") context[`${KEY}VersionId`] = "a-version";
+  const isAgentKey = /\/agent-key$/.test(secret.name);
+  return {
+    action,
+    resource: {
+      kind: isAgentKey ? "agent-key" : "operator-key",
+      rotationFunction: secret.rotation?.functionArn ? "configured" : "none",
+    },
+    context,
+  };
+}
+
+/** The Secrets Manager that was asked last: one test has one at a time. */
+let latestState: SecretsManagerState | undefined;
+
+/** Has every client of the AWS SDK in this process note its calls, whoever made the client. */
+export function recordAllClients(): void {
+  const perform = SecretsManagerState.prototype.call;
+  SecretsManagerState.prototype.call = function (this: SecretsManagerState, ...args) {
+    latestState = this;
+    return perform.apply(this, args);
+  };
+
+  const client = Object.getPrototypeOf(SecretsManagerClient.prototype) as {
+    send(command: Command, ...rest: unknown[]): unknown;
+  };
+  const send = client.send;
+  client.send = function (this: { readonly config: { readonly serviceId: string } }, command, ...rest) {
+    note(this.config.serviceId, operationOf(command), command.input);
+    return send.call(this, command, ...rest);
+  };
+}
+
+interface Command {
+  readonly constructor: { readonly name: string };
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+export const operationOf = (command: Command) => command.constructor.name.replace(/Command$/, "");

@@ -1,0 +1,44 @@
+import { recordAllClients } from "./record";
+
+// The functions' entry points, as Lambda calls them; what is below them makes its calls in their name.
+jest.mock("../../lambda/rotation/steps", () =>
+  jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../lambda/rotation/steps")),
+);
+jest.mock("../../lambda/provisioning/lifecycle", () =>
+  jest
+    .requireActual("./record")
+    .calledAs("provisioning", jest.requireActual("../../lambda/provisioning/lifecycle")),
+);
+
+// What an agent reads its key by.
+jest.mock("../../consumer/secret-reader", () => {
+  const { as } = jest.requireActual("./record");
+  const actual = jest.requireActual("../../consumer/secret-reader");
+  return {
+    ...actual,
+    secretReader: (...args: unknown[]) => {
+      const read = actual.secretReader(...args);
+      return (label: string) => as("reader", () => read(label));
+    },
+  };
+});
+
+// The simulation and the explorer have clients of their own.
+jest.mock("../model/in-memory-aws", () => {
+  const { note } = jest.requireActual("./record");
+  const actual = jest.requireActual("../model/in-memory-aws");
+  type Send = (operation: string, input: Record<string, unknown>) => Promise<object>;
+  const noting = (service: string, send: Send): Send => {
+    return (operation, input) => {
+      note(service, operation, input);
+      return send(operation, input);
+    };
+  };
+  return {
+    ...actual,
+    secretsManagerClient: (send: Send) => actual.secretsManagerClient(noting("Secrets Manager", send)),
+    dynamoDbClient: (send: Send) => actual.dynamoDbClient(noting("DynamoDB", send)),
+  };
+});
+
+recordAllClients();
