@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { environments } from "../environments";
+import { HOUR } from "./clock";
 import { callTable, switchTable } from "./consumers/report";
 import { ConsumersStory } from "./consumers/story";
 import { Progress } from "./demo/progress";
@@ -54,7 +55,8 @@ async function consumers({ rotations, json }: ConsumersOptions, signal: AbortSig
     await story.stop();
     const leaks = story.searchLeaks();
     progress.say(callTable(figures));
-    progress.say(switchTable(figures.consumers));
+    const { gracePeriodHours = 24 } = environment.controlPlane;
+    progress.say(switchTable(figures.consumers, gracePeriodHours * HOUR));
     passed = progress.failed.length === 0;
     const seconds = Number(((performance.now() - startedAt) / 1_000).toFixed(1));
     if (json !== undefined) {

@@ -4,8 +4,11 @@ import type { ConsumerFigures, ConsumersFigures } from "./story";
 
 const STYLE = { style: { head: [], border: [] } };
 
-/** How long each kind took to be on a new key, and what that leaves of the old key's grace period. */
-export function switchTable(consumers: readonly ConsumerFigures[]): string {
+/**
+ * How long each kind took to be on a new key, and what that leaves of the old key's grace period, in the slowest rotation
+ * and at the bound by default.
+ */
+export function switchTable(consumers: readonly ConsumerFigures[], graceMs: number): string {
   const table = new Table({
     head: [
       "consumer",
@@ -14,6 +17,7 @@ export function switchTable(consumers: readonly ConsumerFigures[]): string {
       "bound here",
       "bound by default",
       "grace left",
+      "at the latter",
     ],
     ...STYLE,
   });
@@ -25,6 +29,7 @@ export function switchTable(consumers: readonly ConsumerFigures[]): string {
       duration(bounds.here),
       duration(bounds.byDefault),
       duration(graceLeftMs),
+      duration(graceMs - bounds.byDefault),
     ]);
   }
   return table.toString();

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { exitOf } from "../processes";
 import type { Python } from "./ministack";
@@ -9,7 +9,7 @@ export const PYTHON_CLIENT = resolve(__dirname, "../../clients/python");
 
 /**
  * A virtual environment with the Python client of this project, as its sources are now, and what its tests need: boto3,
- * Valmi's SDK, pytest. It is kept for the next run.
+ * Valmi's SDK, pytest. It is kept for the next run, and made anew where `pyproject.toml` has changed.
  *
  * @returns the path of its Python
  * @throws PrerequisiteError where pip can't install it.
@@ -21,6 +21,9 @@ export async function preparePythonClient(
 ): Promise<string> {
   const folder = join(cacheFolder, `python-client-${python.version}`);
   const interpreter = join(folder, "bin", "python");
+  const stamp = join(folder, "pyproject.toml");
+  const wanted = await readFile(join(PYTHON_CLIENT, "pyproject.toml"), "utf8");
+  if ((await readFile(stamp, "utf8").catch(() => undefined)) === wanted) return interpreter;
   await mkdir(cacheFolder, { recursive: true });
   const quiet = ["--quiet", "--no-input", "--disable-pip-version-check"];
   const steps = [
@@ -35,5 +38,6 @@ export async function preparePythonClient(
       "give pip a package index that has boto3 and value-python (PIP_INDEX_URL)",
     );
   }
+  await writeFile(stamp, wanted);
   return interpreter;
 }

@@ -59,6 +59,18 @@ test("the TypeScript example", async () => {
   expect(stdout).toBe("200\n");
 }, 30_000);
 
+test("the example of a Lambda function's handler", async () => {
+  const file = path.join(temporaryFolder(), "handler.ts");
+  const library = JSON.stringify(path.join(ROOT, "consumer/index.ts"));
+  const handler = example("ts handler").replace('"valmi-agent-keys/agent"', library);
+  writeFileSync(file, `${handler}\nvoid handler().then((status) => console.log(status));\n`);
+  const { stdout } = await run(process.execPath, ["--import", "tsx", file], {
+    cwd: ROOT,
+    env: { ...env, VALMI_AGENT_KEY_SECRET_ARN: secretsManager.state.secret(NAME)?.arn },
+  });
+  expect(stdout).toBe("200\n");
+}, 30_000);
+
 test.each([
   ["node", 0],
   ["python", 1],

@@ -15,8 +15,8 @@ test("the tables say how many calls failed, how long the switch took and what th
   const calls = callTable({ consumers: [consumer], startUpReader: { calls: 30, failed: 12 } });
   expect(calls).toMatch(/ECS service +│ 10 +│ 400 +│ 1 /);
   expect(calls).toMatch(/start-up reader, alone +│ 1 +│ 30 +│ 12 /);
-  expect(switchTable([consumer])).toMatch(
-    /ECS service +│ label event +│ 1 min 5 s +│ 2 h +│ 2 h +│ 23 h 58 min /,
+  expect(switchTable([consumer], 86_400_000)).toMatch(
+    /ECS service +│ label event +│ 1 min 5 s +│ 2 h +│ 2 h +│ 23 h 58 min +│ 22 h /,
   );
 });
 
