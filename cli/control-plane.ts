@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../lambda/clock";
 import type { ControlPlaneAuth } from "../lambda/contract";
 import { type ControlPlane, createControlPlane } from "../lambda/control-plane/client";
 import type { ControlPlaneApiKey } from "../lambda/domain/credential";
-import { readControlPlaneUrl } from "../lambda/settings";
+import { readControlPlaneUrl, refuseUncheckedTls } from "../lambda/settings";
 
 /** A person waits: a call is given up after a minute. */
 const CALL_MS = 60_000;
@@ -21,6 +21,7 @@ export function controlPlaneFor(
   },
   platform: { readonly clock: Clock; readonly sleep: Sleep; readonly fetch?: typeof fetch } = MACHINE,
 ): ControlPlane {
+  refuseUncheckedTls(process.env);
   const { clock, sleep } = platform;
   return createControlPlane({
     baseUrl: readControlPlaneUrl(options.urlFrom, options.url),

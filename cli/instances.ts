@@ -10,6 +10,7 @@ import type { ListedSecret } from "../lambda/audit/fleet";
 import { dynamoDbIntentReader, type IntentReader } from "../lambda/audit/intent-reader";
 import { SECRET_TAGS } from "../lambda/contract";
 import type { ControlPlane } from "../lambda/control-plane/client";
+import { createFetch } from "../lambda/control-plane/route";
 import { ControlPlaneApiKey } from "../lambda/domain/credential";
 import { type AgentKeyRecord, parseRecord } from "../lambda/domain/secret-value";
 import { dynamoDbIntentStore, type IntentStore } from "../lambda/mint/intent-store";
@@ -38,8 +39,8 @@ export interface EnvironmentAccess {
   readonly history: IntentReader;
   /** What the rotation function's ARN is, as secrets are configured with it. */
   readonly rotationFunctionArn: string;
-  /** A client with the operator's API key as it is now. */
-  readonly connect: () => Promise<ControlPlane>;
+  /** A client with the operator's API key as it is stored now, or with another one. */
+  readonly connect: (apiKey?: ControlPlaneApiKey) => Promise<ControlPlane>;
 }
 
 export interface Instance extends ListedInstance, EnvironmentAccess {}
@@ -134,21 +135,27 @@ export async function openEnvironment(
     );
   }
   const secrets = secretsManagerStore(ports.aws.secretsManager);
+  // The CA is the Control Plane's; the proxy is the functions' way to it, which an operator's machine need not have.
+  const { caCertificate } = settings.controlPlaneRoute ?? {};
+  const platform = {
+    ...(caCertificate !== undefined && { fetch: createFetch({ caCertificate }) }),
+    ...ports,
+  };
   return {
     settings,
     secrets,
     intents: dynamoDbIntentStore(ports.aws.dynamoDb, settings.intentTable),
     history: dynamoDbIntentReader(ports.aws.dynamoDb, settings.intentTable),
     rotationFunctionArn,
-    connect: async () =>
+    connect: async (apiKey) =>
       controlPlaneFor(
         {
           url: settings.controlPlaneUrl,
-          urlFrom: `${rotationFunction}`,
+          urlFrom: rotationFunction,
           auth: settings.controlPlaneAuth,
-          apiKey: await readApiKey(secrets, settings.apiKeySecretArn),
+          apiKey: apiKey ?? (await readApiKey(secrets, settings.apiKeySecretArn)),
         },
-        ports,
+        platform,
       ),
   };
 }

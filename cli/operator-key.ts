@@ -93,8 +93,8 @@ export async function rotateOperatorKey(
     );
   }
   const ids = await agentInstanceIds(access, instances);
-  const workspaceName = await reach(ports, access, next, ids);
-  const before = await workspaceOf(ports, access, present);
+  const workspaceName = await reach(access, next, ids);
+  const before = await workspaceOf(access, present);
   if (before !== undefined && before !== workspaceName) {
     throw new CommandError(
       "refused",
@@ -108,7 +108,7 @@ export async function rotateOperatorKey(
   ports.terminal.tell(`stored key ${next.fingerprint}; key ${present.fingerprint} is kept under AWSPREVIOUS`);
   try {
     const stored = await readApiKey(secrets, settings.apiKeySecretArn);
-    await reach(ports, access, stored, ids);
+    await reach(access, stored, ids);
   } catch (error) {
     await putBack(ports, settings.apiKeySecretArn);
     throw new CommandError(
@@ -128,12 +128,11 @@ export async function rotateOperatorKey(
 
 /** The workspace of a key that reaches every instance. Throws where it is refused, or an instance is not to be seen. */
 async function reach(
-  ports: OperatorPorts,
   access: EnvironmentAccess,
   apiKey: ControlPlaneApiKey,
   agentInstanceIds: readonly string[],
 ): Promise<string> {
-  const controlPlane = clientWith(ports, access, apiKey);
+  const controlPlane = await access.connect(apiKey);
   const workspaceName = await controlPlane.workspaceName();
   for (const id of agentInstanceIds) {
     if (!(await controlPlane.getInstance(id))) {
@@ -148,18 +147,13 @@ async function reach(
 }
 
 /** `undefined` where the key is refused by now: it may have been revoked, which is why it is replaced. */
-async function workspaceOf(ports: OperatorPorts, access: EnvironmentAccess, apiKey: ControlPlaneApiKey) {
+async function workspaceOf(access: EnvironmentAccess, apiKey: ControlPlaneApiKey) {
   try {
-    return await clientWith(ports, access, apiKey).workspaceName();
+    return await (await access.connect(apiKey)).workspaceName();
   } catch (error) {
     if (isControlPlaneError(error, "unauthorized", "forbidden")) return undefined;
     throw error;
   }
-}
-
-function clientWith(ports: OperatorPorts, { settings }: EnvironmentAccess, apiKey: ControlPlaneApiKey) {
-  const { controlPlaneUrl: url, controlPlaneAuth: auth } = settings;
-  return controlPlaneFor({ url, urlFrom: "the rotation function's environment", auth, apiKey }, ports);
 }
 
 async function agentInstanceIds(

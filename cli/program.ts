@@ -7,6 +7,7 @@ import { adoptAgentKey } from "./adopt";
 import { amount, MOST_HOURS, MOST_SECONDS } from "./amount";
 import { type Audited, auditInstances } from "./audit";
 import { CommandError, EXIT_CODES, type ExitCode } from "./command-error";
+import { type Check, checksTable, examine, isHealthy } from "./doctor";
 import { execWithKey } from "./exec";
 import { historyJson, historyTable } from "./history";
 import { findInstance, type ListedInstance, listSome, nameOf, openInstance } from "./instances";
@@ -280,6 +281,31 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused and nothing changed, 4 fi
         answer(ports, options, () => revokedText(done), data);
       },
     );
+
+  program
+    .command("doctor")
+    .description(
+      "what rotations need: permissions, API key, Control Plane, clocks, schedules, alerts, versions; changes nothing",
+    )
+    .addOption(environment)
+    .addOption(json)
+    .addOption(region)
+    .action(async (options: Common) => {
+      const ports = portsFor(options);
+      const instances = await listSome(ports, options.environment);
+      const checks: Check[] = [];
+      for (const name of new Set(instances.map((instance) => instance.environment))) {
+        const own = instances.filter((instance) => instance.environment === name);
+        checks.push(...(await examine(ports, name, own)));
+      }
+      answer(
+        ports,
+        options,
+        () => checksTable(checks),
+        () => checks,
+        isHealthy(checks) ? "done" : "findings",
+      );
+    });
 
   program
     .command("report")

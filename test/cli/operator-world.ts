@@ -12,6 +12,8 @@ import type { Item } from "../helpers/in-memory-table";
 import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "../helpers/local-world";
 
 export const ROTATION_FUNCTION = "valmi-dev-agent-key-rotation";
+const AUDITOR_FUNCTION = "valmi-dev-agent-key-auditor";
+const TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:valmi-dev-agent-key-alerts";
 
 export interface Ran {
   readonly code: number;
@@ -54,8 +56,12 @@ export class OperatorWorld {
   hasFunction = true;
   mayBeInvoked = true;
   selfTestFailures: readonly string[] = [];
-  subscriptions: readonly string[] = [];
-  trails: readonly object[] = [];
+  hasAuditor = true;
+  /** ARNs, or `PendingConfirmation`. */
+  subscriptions: readonly string[] = ["PendingConfirmation", `${TOPIC_ARN}:1`];
+  trails: readonly object[] = [
+    { Name: "everything", TrailARN: "arn:aws:cloudtrail:eu-west-1:123456789012:trail/all" },
+  ];
   /** Answers to the questions of a command, first asked, first answered; then "no". */
   readonly answers: boolean[] = [];
   readonly questions: string[] = [];
@@ -63,6 +69,7 @@ export class OperatorWorld {
   rotates = true;
   private readonly terminal: { out: string[]; err: string[] } = { out: [], err: [] };
   readonly ports: OperatorPorts;
+  readonly cloudTrail: InMemoryAws;
 
   private constructor(
     readonly world: LocalWorld,
@@ -78,7 +85,7 @@ export class OperatorWorld {
         ? { Items: this.queried(input) }
         : world.table.perform(operation, input),
     );
-    const cloudTrail = new InMemoryAws((operation) =>
+    this.cloudTrail = new InMemoryAws((operation) =>
       operation === "DescribeTrails" ? { trailList: this.trails } : { IsLogging: true },
     );
     this.ports = {
@@ -93,7 +100,7 @@ export class OperatorWorld {
           ...options,
           requestHandler: new InMemoryHttp(() => [200, this.subscriptionList()]).requestHandler,
         }),
-        cloudTrail: new CloudTrailClient({ ...options, requestHandler: cloudTrail.requestHandler }),
+        cloudTrail: new CloudTrailClient({ ...options, requestHandler: this.cloudTrail.requestHandler }),
       },
       clock: world.clock,
       sleep: async (milliseconds) => {
@@ -182,6 +189,10 @@ export class OperatorWorld {
 
   private lambda(method: string, path: string): [number, string, string?] {
     const name = decodeURIComponent(path.split("/")[3] ?? "");
+    if (name === AUDITOR_FUNCTION && this.hasAuditor) {
+      const Environment = { Variables: { VALMI_ALERT_TOPIC_ARN: TOPIC_ARN } };
+      return [200, JSON.stringify({ FunctionName: name, State: "Active", Environment })];
+    }
     if (!this.hasFunction || (name !== ROTATION_FUNCTION && name !== FUNCTION_ARN)) {
       return [404, JSON.stringify({ Message: `Function not found: ${name}` }), "ResourceNotFoundException"];
     }
