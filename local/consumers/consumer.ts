@@ -107,5 +107,7 @@ export interface Consumer {
   readonly log: CallLog;
   /** Whether nothing is under way: no task starts or ends. */
   isSteady(): boolean;
+  /** Whether it makes no more calls, though nobody has stopped it. */
+  hasEnded(): boolean;
   stop(): Promise<void>;
 }

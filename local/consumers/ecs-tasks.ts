@@ -37,6 +37,10 @@ export class EcsTasks {
     return this.task !== undefined && !this.isDeploying;
   }
 
+  hasEnded(): boolean {
+    return this.isSteady() && this.task?.process.hasEnded === true;
+  }
+
   /** Waits until the first task works. Rejects where it doesn't. */
   async started(): Promise<void> {
     while (!this.isSteady()) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

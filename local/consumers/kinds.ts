@@ -122,7 +122,8 @@ async function single(run: LocalRun, { program, args, env, ...kind }: SingleProc
     log,
     errorFile,
   });
-  const consumer = { ...kind, log, isSteady: () => !agent.hasEnded, stop: () => agent.stop() };
+  const hasEnded = () => agent.hasEnded;
+  const consumer = { ...kind, log, isSteady: () => true, hasEnded, stop: () => agent.stop() };
   return agent.firstCall.then(
     () => consumer,
     async (error) => {
@@ -169,6 +170,7 @@ async function ecsService(run: LocalRun, env: NodeJS.ProcessEnv): Promise<Consum
     bounds: { here: ECS_BOUND_MS, byDefault: ECS_BOUND_MS },
     log,
     isSteady: () => tasks.isSteady(),
+    hasEnded: () => tasks.hasEnded(),
     stop,
   };
 }

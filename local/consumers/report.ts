@@ -28,7 +28,7 @@ export function switchTable(consumers: readonly ConsumerFigures[], graceMs: numb
       duration(slowestMs),
       duration(bounds.here),
       duration(bounds.byDefault),
-      duration(graceLeftMs),
+      graceLeftMs > 0 ? duration(graceLeftMs) : "none",
       duration(graceMs - bounds.byDefault),
     ]);
   }

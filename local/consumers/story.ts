@@ -7,8 +7,10 @@ import type { LocalRun } from "../local-run";
 import type { Consumer } from "./consumer";
 import { type KindsOptions, STEP_MS, startConsumers, startStartUpReader } from "./kinds";
 
-/** Real time for those that no clock of ours moves: the ECS service and the runner. */
-const PATIENCE_MS = 120_000;
+/** Real time for those that no clock of ours moves, the ECS service and the runner. Who is late is seen in the end. */
+const PATIENCE_MS = 60_000;
+/** For those that go by the clock that the story moves. */
+const NOTICE_MS = 10 * STEP_MS;
 /** Below the grace period: between two steps every agent calls. */
 const LONG_STEP_MS = 12 * HOUR;
 
@@ -142,11 +144,10 @@ export class ConsumersStory {
     const isOn = (consumer: Consumer) => consumer.isSteady() && consumer.log.uses(fresh);
     const byRealTime = consumers.filter(({ learns }) => !learns.startsWith("reads"));
     await this.until(() => byRealTime.every(isOn));
-    while (!consumers.every(isOn)) {
-      if (run.clock.now() > previousKeyExpiresAt) break;
+    for (let moved = 0; moved < NOTICE_MS && !consumers.every(isOn); moved += STEP_MS) {
       await this.advanceBy(STEP_MS);
     }
-    await Promise.all(consumers.map(({ log }) => log.next(2)));
+    while (run.clock.now() < previousKeyExpiresAt + HOUR) await this.advanceBy(LONG_STEP_MS);
 
     const movedAt = this.labelMovedAt(secretArn);
     const switched = consumers.map((consumer) => {
@@ -157,7 +158,6 @@ export class ConsumersStory {
       this.graceLeftMs.set(consumer, Math.min(left, previousKeyExpiresAt - at));
       return at;
     });
-    while (run.clock.now() < previousKeyExpiresAt + HOUR) await this.advanceBy(LONG_STEP_MS);
     const { accepted } = await identify(run.controlPlane.url, agentKey);
     return accepted && switched.every((at) => at < previousKeyExpiresAt);
   }
@@ -167,7 +167,7 @@ export class ConsumersStory {
     this.signal.throwIfAborted();
     await this.run.secretsManager.advanceBy(milliseconds);
     const all = [...this.consumers, ...(this.startUpReader ? [this.startUpReader] : [])];
-    const ended = all.find((consumer) => !consumer.isSteady());
+    const ended = all.find((consumer) => consumer.hasEnded());
     if (ended !== undefined) throw new Error(`${ended.name} has ended`);
     await Promise.all(all.map(({ log }) => log.next(2)));
   }

@@ -18,6 +18,8 @@ test("the tables say how many calls failed, how long the switch took and what th
   expect(switchTable([consumer], 86_400_000)).toMatch(
     /ECS service +│ label event +│ 1 min 5 s +│ 2 h +│ 2 h +│ 23 h 58 min +│ 22 h /,
   );
+  const late = { ...consumer, slowestMs: Number.POSITIVE_INFINITY, graceLeftMs: Number.NEGATIVE_INFINITY };
+  expect(switchTable([late], 86_400_000)).toMatch(/label event +│ never +│ 2 h +│ 2 h +│ none +│ 22 h /);
 });
 
 test.each([
