@@ -25,7 +25,7 @@ export function bundleFunctions(outdir: string): FunctionBundles {
     writeFileSync(file, zipSync({ "index.js": [code, { mtime: MODIFIED, ...ATTRIBUTES }] }));
     return file;
   };
-  return { rotation: bundle("rotation"), provisioning: bundle("provisioning") };
+  return { rotation: bundle("rotation"), provisioning: bundle("provisioning"), audit: bundle("audit") };
 }
 
 /**

@@ -59,7 +59,11 @@ async function main({ sizes, runs }: { sizes: number[]; runs: number }): Promise
   const folder = mkdtempSync(path.join(tmpdir(), "bench-synth-"));
   try {
     const zips = bundleFunctions(folder);
-    const folders = { rotation: unpack(zips.rotation), provisioning: unpack(zips.provisioning) };
+    const folders = {
+      rotation: unpack(zips.rotation),
+      provisioning: unpack(zips.provisioning),
+      audit: unpack(zips.audit),
+    };
     const synth = (app: App, size: number) => {
       const bundles = app === "idiom" ? folders : zips;
       return measure(app, size, { root, bundles, outdir: path.join(folder, app) });
@@ -113,7 +117,8 @@ async function measure(
   { root, bundles, outdir }: { root: string; bundles: FunctionBundles; outdir: string },
 ): Promise<Sample> {
   const started = performance.now();
-  const args = [...NODE_ARGUMENTS[app](), String(size), bundles.rotation, bundles.provisioning];
+  const { rotation, provisioning, audit } = bundles;
+  const args = [...NODE_ARGUMENTS[app](), String(size), rotation, provisioning, audit];
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, CDKTF_OUTDIR: outdir },

@@ -1,18 +1,24 @@
 import * as path from "node:path";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Annotations } from "cdktf";
 import { Construct } from "constructs";
 import { AgentKey } from "./agent-key";
 import { type AgentKeySecretsProps, provisionAccess, rotateAccess } from "./agent-key-secret";
+import { Alarms, AlertTopic } from "./alarms";
+import { Auditor } from "./auditor";
 import { checkSettings, describeProblem, refuseErrors } from "./checks";
 import { ControlPlaneAccess } from "./control-plane-access";
+import { describeCost, monthlyCost } from "./cost";
 import { type AgentKeysSettings, resolveSettings } from "./environment";
 import { EnvironmentKey } from "./environment-key";
 import { IntentTable } from "./intent-table";
 import { type AwsLocation, functionArn, functionName } from "./names";
 import { NodeFunction } from "./node-function";
+import { type OperatorAccessProps, operatorStatements } from "./operator-access";
+import { policyDocument } from "./policy";
 import { RemovalGuard } from "./removal-guard";
 
 /** Long enough for every retry that a function allows itself, and far from Lambda's limit, so that attempts don't pile up. */
@@ -22,6 +28,7 @@ const FUNCTION_TIMEOUT_SECONDS = 180;
 export interface FunctionBundles {
   readonly rotation: string;
   readonly provisioning: string;
+  readonly audit: string;
 }
 
 export interface AgentKeysProps extends AgentKeysSettings {
@@ -31,7 +38,7 @@ export interface AgentKeysProps extends AgentKeysSettings {
 
 /**
  * The agent keys of an environment: per agent instance a secret, the instance at the Control Plane and the rotation;
- * once per environment a rotation function, a provisioning function and the table of intents.
+ * once per environment a rotation function, a provisioning function, an auditor with its alarms, and the table of intents.
  *
  * The stack needs an AWS provider, version 5.100 or later, for the region that `region` names.
  *
@@ -52,6 +59,9 @@ export class AgentKeys extends Construct {
   readonly agentKeys: ReadonlyMap<string, AgentKey>;
   /** Where the secrets of all of them are. */
   readonly secrets: AgentKeySecretsProps;
+  /** Of the SNS topic that pages and alarms go to. */
+  readonly alertTopicArn: string;
+  private readonly operatorAccess: OperatorAccessProps;
 
   /** Throws an `InvalidEnvironmentsError` that lists everything that is wrong with the props. */
   constructor(scope: Construct, id: string, props: AgentKeysProps) {
@@ -115,6 +125,38 @@ export class AgentKeys extends Construct {
       sourceAccount: location.accountId,
     });
 
+    const topic = new AlertTopic(this, "alert-topic", {
+      settings,
+      location,
+      ...(key ? { environmentKey: key } : {}),
+    });
+    this.alertTopicArn = topic.arn;
+    new Auditor(this, "auditor", {
+      settings,
+      location,
+      bundle: bundles.audit,
+      secrets,
+      rotationFunction: this.rotationFunction,
+      topicArn: topic.arn,
+      ...(topic.keyArn ? { topicKeyArn: topic.keyArn } : {}),
+      access: [this.intentTable.auditAccess(), controlPlane.callAccess()],
+      ...functionEncryption,
+    });
+    new Alarms(this, "alarms", { settings, location, topicArn: topic.arn });
+    Annotations.of(this).addInfo(
+      `${settings.name}: ${describeCost(monthlyCost(settings, agentInstances.length))}`,
+    );
+
+    this.operatorAccess = {
+      ...secrets,
+      intentTableArn: this.intentTable.arn,
+      apiKeySecretArn: controlPlane.apiKeySecretArn,
+      alertTopicArn: topic.arn,
+      ...(functionEncryption.encryptionKeyArn === undefined
+        ? {}
+        : { functionKeyArn: functionEncryption.encryptionKeyArn }),
+    };
+
     if (settings.removal === "protect") {
       new RemovalGuard(this, "removal-guard", { settings, agentInstances });
     }
@@ -135,6 +177,21 @@ export class AgentKeys extends Construct {
     );
   }
 
+  /**
+   * Lets a role of this account operate the environment by the command line, with all its commands but `exec`: it reads
+   * the agent keys, and asks for rotations. Not to deploy, and not to delete anything.
+   *
+   * @param id construct id, unique among the operators of this environment
+   * @param roleName name of the operator's IAM role, such as `role.name`
+   */
+  grantOperate(id: string, roleName: string): IamRolePolicy {
+    return new IamRolePolicy(this, id, {
+      name: `operate-${this.operatorAccess.settings.name}-agent-keys`,
+      role: roleName,
+      policy: policyDocument(operatorStatements(this.operatorAccess)),
+    });
+  }
+
   /** Throws where no instance of that id is configured. */
   agentKey(id: string): AgentKey {
     const agentKey = this.agentKeys.get(id);
@@ -144,7 +201,7 @@ export class AgentKeys extends Construct {
   }
 }
 
-function withKey(encryptionKeyArn: string | undefined) {
+function withKey(encryptionKeyArn: string | undefined): { readonly encryptionKeyArn?: string } {
   return encryptionKeyArn === undefined ? {} : { encryptionKeyArn };
 }
 
@@ -153,5 +210,6 @@ function shippedBundles(): FunctionBundles {
   return {
     rotation: path.join(functions, "rotation.zip"),
     provisioning: path.join(functions, "provisioning.zip"),
+    audit: path.join(functions, "audit.zip"),
   };
 }

@@ -93,6 +93,12 @@ export interface AgentKeysSettings {
   /** @default - see each setting */
   readonly functions?: FunctionSettings;
 
+  /**
+   * How the auditor tells what it finds, and whether it acts.
+   * @default - a topic of its own, to which somebody has to subscribe; see each setting
+   */
+  readonly alerts?: AlertSettings;
+
   readonly agentInstances: readonly AgentInstanceSettings[];
 }
 
@@ -214,6 +220,48 @@ export interface FunctionSettings {
   readonly logRetentionDays?: number;
 }
 
+export interface AlertSettings {
+  /**
+   * ARN of the SNS topic that pages and alarms go to. Its policy has to admit `cloudwatch.amazonaws.com`, and so has that
+   * of its KMS key, if it has one.
+   * @default - a topic that is made here, encrypted with the environment's own KMS key where it has one
+   */
+  readonly topicArn?: string;
+
+  /**
+   * URL that is fetched after each audit, every 5 minutes, as long as pages reach somebody: for a service that tells when a
+   * signal stays away, since a broken way for pages can't be paged. https only.
+   * @default - none
+   */
+  readonly heartbeatUrl?: string;
+
+  /**
+   * Where docs/operations.md is read: pages link to its sections by `#name`.
+   * @default "docs/operations.md"
+   */
+  readonly runbookUrl?: string;
+
+  /**
+   * `on`: rotations that are due or were left unfinished are asked for by the auditor. `dry-run`: it logs what it would ask
+   * for, and pages what it doesn't heal.
+   * @default "on"
+   */
+  readonly healing?: "on" | "dry-run";
+
+  /**
+   * Whether the account has a trail of CloudTrail for management events in this region: failed rotations are then told as
+   * they happen. Without a trail there are no such events.
+   * @default false
+   */
+  readonly trail?: boolean;
+
+  /**
+   * Whether to draw the metrics on a CloudWatch dashboard, which costs 3 USD a month beyond the first three.
+   * @default false
+   */
+  readonly dashboard?: boolean;
+}
+
 export interface AssumeRoleSettings {
   readonly roleArn: string;
 
@@ -330,6 +378,8 @@ export interface ResolvedSettings {
   readonly readThroughVpcEndpoints: readonly string[];
   readonly vpc?: VpcSettings;
   readonly functions: Required<FunctionSettings>;
+  readonly alerts: Required<Omit<AlertSettings, "topicArn" | "heartbeatUrl">> &
+    Pick<AlertSettings, "topicArn" | "heartbeatUrl">;
 }
 
 export const DEFAULT_CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
@@ -354,6 +404,13 @@ export function resolveSettings(settings: AgentKeysSettings): ResolvedSettings {
     kms: settings.kms ?? "managed-per-environment",
     readThroughVpcEndpoints: settings.readThroughVpcEndpoints ?? [],
     functions: { runtime: "nodejs22.x", architecture: "arm64", logRetentionDays: 365, ...settings.functions },
+    alerts: {
+      runbookUrl: "docs/operations.md",
+      healing: "on",
+      trail: false,
+      dashboard: false,
+      ...settings.alerts,
+    },
     ...(settings.permissionsBoundaryArn === undefined
       ? {}
       : { permissionsBoundaryArn: settings.permissionsBoundaryArn }),

@@ -71,6 +71,8 @@ const flag: Check = (value) =>
     ? []
     : [{ field: "", rule: "must be true or false", got: value, fix: "choose one of them" }];
 
+const isHttpsUrl = ({ protocol, username, password }: URL) => protocol === "https:" && !username && !password;
+
 const isControlPlaneUrl = (value: string) => {
   if (!URL.canParse(value)) return false;
   const { protocol, username, password } = new URL(value);
@@ -294,6 +296,25 @@ const SETTINGS_FIELDS = {
           LOG_RETENTION_DAYS.includes(value),
         ),
       ),
+    }),
+  ),
+  alerts: optional(
+    object({
+      topicArn: optional(
+        orReference(arn("an SNS topic", /^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$/)),
+      ),
+      heartbeatUrl: optional(
+        text(
+          "must be an https URL without user and password",
+          (value) => URL.canParse(value) && isHttpsUrl(new URL(value)),
+        ),
+      ),
+      runbookUrl: optional(
+        text("must be a URL or path without # and spaces", /^[^#\s]+$/, "leave out the section"),
+      ),
+      healing: optional(oneOf("on", "dry-run")),
+      trail: optional(flag),
+      dashboard: optional(flag),
     }),
   ),
   agentInstances: required(listOf(INSTANCE)),

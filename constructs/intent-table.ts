@@ -1,9 +1,9 @@
 import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table";
 import { Construct } from "constructs";
-import { FUNCTION_ENV, INTENT_TABLE_KEYS } from "../lambda/contract";
+import { AUDITOR_PARTITION, FUNCTION_ENV, INTENT_TABLE_KEYS } from "../lambda/contract";
 import type { ResolvedSettings } from "./environment";
 import { type AwsLocation, intentTableName } from "./names";
-import type { FunctionAccess } from "./policy";
+import type { FunctionAccess, PolicyStatement } from "./policy";
 
 export interface IntentTableProps {
   readonly settings: Pick<ResolvedSettings, "namePrefix" | "name" | "removal" | "tags">;
@@ -53,9 +53,26 @@ export class IntentTable extends Construct {
     };
   }
 
+  /** Looking at all intents, and keeping the auditor's own record; intents can't be written with it. */
+  auditAccess(): FunctionAccess {
+    return {
+      environment: { [FUNCTION_ENV.intentTable]: this.tableName },
+      statements: [
+        { Sid: "ReadAllIntents", Effect: "Allow", Action: "dynamodb:Scan", Resource: this.arn },
+        {
+          Sid: "KeepAuditRecord",
+          Effect: "Allow",
+          Action: ["dynamodb:GetItem", "dynamodb:PutItem"],
+          Resource: this.arn,
+          Condition: { "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": [AUDITOR_PARTITION] } },
+        },
+        ...this.useKey(),
+      ],
+    };
+  }
+
   /** Taking and completing an intent: conditional writes, which answer with what stands. No read, no deletion. */
   writeAccess(): FunctionAccess {
-    const { settings, location, encryptionKeyArn } = this.props;
     return {
       environment: { [FUNCTION_ENV.intentTable]: this.tableName },
       statements: [
@@ -65,24 +82,28 @@ export class IntentTable extends Construct {
           Action: ["dynamodb:PutItem", "dynamodb:UpdateItem"],
           Resource: this.arn,
         },
-        ...(encryptionKeyArn
-          ? [
-              {
-                // DynamoDB decrypts the table's own key in the caller's name, for reading and writing alike.
-                Sid: "UseIntentTableKey",
-                Effect: "Allow" as const,
-                Action: "kms:Decrypt",
-                Resource: encryptionKeyArn,
-                Condition: {
-                  StringEquals: {
-                    "kms:ViaService": `dynamodb.${location.region}.amazonaws.com`,
-                    "kms:EncryptionContext:aws:dynamodb:tableName": intentTableName(settings),
-                  },
-                },
-              },
-            ]
-          : []),
+        ...this.useKey(),
       ],
     };
+  }
+
+  /** DynamoDB decrypts the table's own key in the caller's name, for reading and writing alike. */
+  private useKey(): PolicyStatement[] {
+    const { settings, location, encryptionKeyArn } = this.props;
+    if (!encryptionKeyArn) return [];
+    return [
+      {
+        Sid: "UseIntentTableKey",
+        Effect: "Allow",
+        Action: "kms:Decrypt",
+        Resource: encryptionKeyArn,
+        Condition: {
+          StringEquals: {
+            "kms:ViaService": `dynamodb.${location.region}.amazonaws.com`,
+            "kms:EncryptionContext:aws:dynamodb:tableName": intentTableName(settings),
+          },
+        },
+      },
+    ];
   }
 }

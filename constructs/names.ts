@@ -7,7 +7,7 @@ import type { ResolvedSettings } from "./environment";
 
 type Environment = Pick<ResolvedSettings, "namePrefix" | "name">;
 
-export const FUNCTION_PURPOSES = ["rotation", "provisioning"] as const;
+export const FUNCTION_PURPOSES = ["rotation", "provisioning", "audit"] as const;
 export type FunctionPurpose = (typeof FUNCTION_PURPOSES)[number];
 
 /** Lambda's limit for the name of a function, and IAM's for that of a role. */
@@ -25,6 +25,11 @@ export function functionNames(environment: Environment): string[] {
 
 export function intentTableName({ namePrefix, name }: Environment): string {
   return `${namePrefix}-${name}-agent-key-intents`;
+}
+
+/** Of the topic, an alarm, a rule or the dashboard. */
+export function alertName({ namePrefix, name }: Environment, what: string): string {
+  return `${namePrefix}-${name}-agent-key-${what}`;
 }
 
 export function keyAlias({ namePrefix, name }: Environment): string {

@@ -72,6 +72,9 @@ export const INTENT_TABLE_KEYS = {
   timeToLive: "expiresAt",
 } as const;
 
+/** The auditor's own partition of that table: no secret's ARN, so that no intent can stand there. */
+export const AUDITOR_PARTITION = "auditor";
+
 /** The JSON key of the secret's value under which the agent key stands: ECS and Lambda inject it by this name. */
 export const AGENT_KEY_FIELD = "VALMI_AGENT_KEY";
 

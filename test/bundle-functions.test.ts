@@ -24,10 +24,11 @@ test("each function becomes a zip of one file with a handler, the same wherever 
   expect(bundles).toEqual({
     rotation: path.join(folder, "here", "rotation.zip"),
     provisioning: path.join(folder, "here", "provisioning.zip"),
+    audit: path.join(folder, "here", "audit.zip"),
   });
   const elsewhere = path.join(folder, "some", "where", "else");
   bundleElsewhere(elsewhere, "Pacific/Kiritimati");
-  for (const name of ["rotation", "provisioning"] as const) {
+  for (const name of ["rotation", "provisioning", "audit"] as const) {
     const zip = readFileSync(bundles[name]);
     expect(zip.equals(readFileSync(path.join(elsewhere, `${name}.zip`)))).toBe(true);
 

@@ -13,8 +13,8 @@ export interface Usage {
 
 /** What the benchmark asks of an app: how many agent instances, and the code of which functions. */
 export function readArguments(): { size: number; bundles: FunctionBundles } {
-  const [size = "", rotation = "", provisioning = ""] = process.argv.slice(2);
-  return { size: Number(size), bundles: { rotation, provisioning } };
+  const [size = "", rotation = "", provisioning = "", audit = ""] = process.argv.slice(2);
+  return { size: Number(size), bundles: { rotation, provisioning, audit } };
 }
 
 export function reportUsage(): void {

@@ -1,6 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
-import { INTENT_TABLE_KEYS } from "../contract";
+import { AUDITOR_PARTITION, INTENT_TABLE_KEYS } from "../contract";
 import { FINDINGS, type Finding, type FindingName } from "./findings";
 
 /**
@@ -65,11 +65,8 @@ const storedMemory = v.object({
   ),
 });
 
-/** The auditor's own partition: no secret's ARN, so that no intent can stand there. Its role may write there only. */
-export const MEMORY_PARTITION = "auditor";
-
 const KEY = {
-  [INTENT_TABLE_KEYS.partition]: { S: MEMORY_PARTITION },
+  [INTENT_TABLE_KEYS.partition]: { S: AUDITOR_PARTITION },
   [INTENT_TABLE_KEYS.sort]: { S: "memory" },
 };
 

@@ -11,12 +11,12 @@ test("rotation is switched on when the first key is stored and Secrets Manager m
     ],
   });
   expect(synthesised.one("aws_secretsmanager_secret_rotation").rotation_rules).not.toHaveProperty("duration");
-  expect(synthesised.one("aws_lambda_permission")).toMatchObject({
+  expect(synthesised.one("aws_lambda_permission", "rotation")).toMatchObject({
     action: "lambda:InvokeFunction",
     principal: "secretsmanager.amazonaws.com",
     source_account: expect.stringContaining("data.aws_caller_identity"),
   });
-  expect(synthesised.one("aws_lambda_permission")).not.toHaveProperty("source_arn");
+  expect(synthesised.one("aws_lambda_permission", "rotation")).not.toHaveProperty("source_arn");
 });
 
 test("a rotation window has a length, where one is given", () => {

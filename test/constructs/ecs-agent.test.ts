@@ -89,7 +89,9 @@ describe("one key", () => {
     const [read, , decrypt] = statementsOf(synthesised, "agent_read");
     expect(read?.Resource).toMatch(/aws_secretsmanager_secret\.[\w-]*support/);
     expect(decrypt?.Resource).toMatch(/aws_kms_key\./);
-    const { detail, account } = document(synthesised.one("aws_cloudwatch_event_rule").event_pattern);
+    const { detail, account } = document(
+      synthesised.one("aws_cloudwatch_event_rule", "agent_rule").event_pattern,
+    );
     expect(detail.name).toEqual(["valmi/dev/support/agent-key"]);
     expect(account[0]).toContain("aws_caller_identity");
   });
@@ -116,7 +118,7 @@ describe("several keys", () => {
       "VALMI_AGENT_KEY_SUPPORT",
       "VALMI_AGENT_KEY_BILLING",
     ]);
-    const { detail } = document(synthesised.one("aws_cloudwatch_event_rule").event_pattern);
+    const { detail } = document(synthesised.one("aws_cloudwatch_event_rule", "agent_rule").event_pattern);
     expect(detail.name).toEqual([{ wildcard: "valmi/dev/*/agent-key" }]);
     const [read, , decrypt] = statementsOf(synthesised, "agent_read");
     expect(read?.Resource).toMatch(/:secret:valmi\/dev\/\*\/agent-key-\?{6}$/);

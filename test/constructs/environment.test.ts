@@ -21,6 +21,7 @@ describe("resolveSettings", () => {
       kms: "managed-per-environment",
       readThroughVpcEndpoints: [],
       functions: { runtime: "nodejs22.x", architecture: "arm64", logRetentionDays: 365 },
+      alerts: { runbookUrl: "docs/operations.md", healing: "on", trail: false, dashboard: false },
     });
   });
 

@@ -105,7 +105,11 @@ export const environmentFiles = target(
 function synthesise(given: readonly Environment[]): void {
   const outdir = mkdtempSync(path.join(tmpdir(), "valmi-agent-keys-fuzz-"));
   try {
-    const [rotation = "", provisioning = ""] = ["rotation.zip", "provisioning.zip"].map((name) => {
+    const [rotation = "", provisioning = "", audit = ""] = [
+      "rotation.zip",
+      "provisioning.zip",
+      "audit.zip",
+    ].map((name) => {
       writeFileSync(path.join(outdir, name), name);
       return path.join(outdir, name);
     });
@@ -114,7 +118,7 @@ function synthesise(given: readonly Environment[]): void {
       for (const environment of given) {
         const stack = new AgentKeysStack(app, environment.name, {
           environment,
-          bundles: { rotation, provisioning },
+          bundles: { rotation, provisioning, audit },
         });
         assert.ok(JSON.parse(Testing.synth(stack, true)).resource);
       }

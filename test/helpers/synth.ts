@@ -18,6 +18,7 @@ afterAll(() => rmSync(outdir, { recursive: true, force: true }));
 export const bundles: FunctionBundles = {
   rotation: bundle("rotation"),
   provisioning: bundle("provisioning"),
+  audit: bundle("audit"),
 };
 
 function bundle(name: string): string {

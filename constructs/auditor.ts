@@ -1,0 +1,165 @@
+import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
+import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
+import { Construct } from "constructs";
+import { AUDIT_ENV } from "../lambda/contract";
+import type { AgentKeySecretsProps } from "./agent-key-secret";
+import type { ResolvedSettings } from "./environment";
+import { type AwsLocation, agentKeySecretArns, agentKeySecretNameParts, functionName } from "./names";
+import { NodeFunction } from "./node-function";
+import type { FunctionAccess, PolicyStatement } from "./policy";
+import { readAccess } from "./read-access";
+
+/** Less than from one run to the next, so that no two of them overlap. */
+const TIMEOUT_SECONDS = 240;
+/** As `WATCHDOG_MS` of the auditor: docs/rotation-protocol.md promises by it. */
+const SCHEDULE = "rate(5 minutes)";
+
+export interface AuditorProps {
+  readonly settings: ResolvedSettings;
+  readonly location: AwsLocation;
+  /** Zip that holds the auditor's `index.js`. */
+  readonly bundle: string;
+  readonly secrets: AgentKeySecretsProps;
+  readonly rotationFunction: NodeFunction;
+  /** Where it pages. */
+  readonly topicArn: string;
+  /** Of the topic, where it has one that this project made. */
+  readonly topicKeyArn?: string;
+  /** Of logs and environment. */
+  readonly encryptionKeyArn?: string;
+  /** The table of intents and the Control Plane. */
+  readonly access: readonly FunctionAccess[];
+}
+
+/**
+ * The function that looks at every agent key of an environment every 5 minutes, asks for rotations that are due or were
+ * left unfinished, and pages what a person has to repair. It writes no value and moves no label.
+ */
+export class Auditor extends Construct {
+  readonly function: NodeFunction;
+
+  constructor(scope: Construct, id: string, props: AuditorProps) {
+    super(scope, id);
+    const { settings, location, secrets } = props;
+    const name = functionName(settings, "audit");
+    this.function = new NodeFunction(this, "function", {
+      functionName: name,
+      description: `Audits the agent keys of the environment ${settings.name}, started every 5 minutes`,
+      bundle: props.bundle,
+      timeoutSeconds: TIMEOUT_SECONDS,
+      access: [
+        ...props.access,
+        auditSecretsAccess(secrets),
+        askRotationFunctionAccess(props),
+        pageAccess(props),
+        { environment: auditEnvironment(settings), statements: [] },
+      ],
+      location,
+      settings,
+      ...(props.encryptionKeyArn ? { encryptionKeyArn: props.encryptionKeyArn } : {}),
+    });
+    const rule = new CloudwatchEventRule(this, "schedule", {
+      name,
+      description: `Starts ${name}`,
+      scheduleExpression: SCHEDULE,
+      tags: settings.tags,
+    });
+    const permission = new LambdaPermission(this, "permission", {
+      functionName: this.function.functionName,
+      action: "lambda:InvokeFunction",
+      principal: "events.amazonaws.com",
+      sourceArn: rule.arn,
+    });
+    new CloudwatchEventTarget(this, "target", {
+      rule: rule.name,
+      arn: this.function.arn,
+      dependsOn: [permission],
+    });
+  }
+}
+
+function auditEnvironment(settings: ResolvedSettings): Readonly<Record<string, string>> {
+  const { rotation, alerts } = settings;
+  return {
+    [AUDIT_ENV.environment]: settings.name,
+    [AUDIT_ENV.secretNameStart]: agentKeySecretNameParts(settings).start,
+    [AUDIT_ENV.rotationDays]: rotation === "off" ? "off" : String(rotation.automaticallyAfterDays),
+    [AUDIT_ENV.rotationWindowHours]: String(rotation === "off" ? 24 : (rotation.windowHours ?? 24)),
+    [AUDIT_ENV.healing]: alerts.healing,
+    [AUDIT_ENV.runbookUrl]: alerts.runbookUrl,
+    ...(alerts.heartbeatUrl === undefined ? {} : { [AUDIT_ENV.heartbeatUrl]: alerts.heartbeatUrl }),
+  };
+}
+
+/** Reading, and asking Secrets Manager for a rotation. */
+function auditSecretsAccess({ settings, location, encryptionKeyArn }: AgentKeySecretsProps): FunctionAccess {
+  const secretArn = agentKeySecretArns(location, settings);
+  return {
+    statements: [
+      // Secrets Manager knows no permission to list some secrets only; no value is in a list.
+      { Sid: "ListSecrets", Effect: "Allow", Action: "secretsmanager:ListSecrets", Resource: "*" },
+      {
+        Sid: "AuditAgentKeys",
+        Effect: "Allow",
+        Action: [
+          "secretsmanager:DescribeSecret",
+          "secretsmanager:ListSecretVersionIds",
+          "secretsmanager:RotateSecret",
+        ],
+        Resource: secretArn,
+      },
+      ...readAccess({
+        secretArn,
+        region: settings.region,
+        ...(encryptionKeyArn ? { encryptionKeyArn } : {}),
+      }),
+    ],
+  };
+}
+
+/** Its self-test, and a look at who may invoke it; `RotateSecret` asks for the right to invoke it too. */
+function askRotationFunctionAccess({ rotationFunction }: AuditorProps): FunctionAccess {
+  return {
+    environment: { [AUDIT_ENV.rotationFunctionArn]: rotationFunction.arn },
+    statements: [
+      {
+        Sid: "AskRotationFunction",
+        Effect: "Allow",
+        Action: ["lambda:GetPolicy", "lambda:InvokeFunction"],
+        Resource: rotationFunction.arn,
+      },
+    ],
+  };
+}
+
+function pageAccess({ topicArn, topicKeyArn, settings }: AuditorProps): FunctionAccess {
+  const useKey: PolicyStatement[] = topicKeyArn
+    ? [
+        {
+          Sid: "EncryptPages",
+          Effect: "Allow",
+          Action: ["kms:Decrypt", "kms:GenerateDataKey"],
+          Resource: topicKeyArn,
+          Condition: {
+            StringEquals: {
+              "kms:ViaService": `sns.${settings.region}.amazonaws.com`,
+              "kms:EncryptionContext:aws:sns:topicArn": topicArn,
+            },
+          },
+        },
+      ]
+    : [];
+  return {
+    environment: { [AUDIT_ENV.alertTopicArn]: topicArn },
+    statements: [
+      {
+        Sid: "Page",
+        Effect: "Allow",
+        Action: ["sns:ListSubscriptionsByTopic", "sns:Publish"],
+        Resource: topicArn,
+      },
+      ...useKey,
+    ],
+  };
+}
