@@ -108,15 +108,21 @@ async function importAs(
   const id = argument === "" ? await arnOf(run, String(named.name)) : String(named[argument]);
   await terraform.import(address, id);
   // Terraform goes on with the rest before it says what was in its way, and may have been killed again meanwhile.
-  const cause = interruptions.findLast(
-    ({ operation, request }) =>
-      type.endsWith(operation.replace("Create", "").toLowerCase().replace("loggroup", "log_group")) &&
-      decodeURIComponent(request).includes(String(named.name ?? named.function_name)),
+  const about = interruptions.filter(({ request, subject }) =>
+    `${decodeURIComponent(request)} ${subject}`.includes(String(named.name ?? named.function_name)),
   );
+  const cause = about.findLast(({ operation }) => type.endsWith(nounOf(operation))) ?? about.at(-1);
   if (cause === undefined)
     throw new Error(`${address} was in the way of a deploy that nobody interrupted there`);
   cause.imported.push(address);
 }
+
+/** `CreateLogGroup`: `log_group`. */
+const nounOf = (operation: string) =>
+  operation
+    .replace(/^[A-Z][a-z]+/, "")
+    .replace(/(?<!^)[A-Z]/g, "_$&")
+    .toLowerCase();
 
 async function arnOf({ secrets }: LocalRun, name: string): Promise<string> {
   const { ARN } = await secrets.send(new DescribeSecretCommand({ SecretId: name }));

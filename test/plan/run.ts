@@ -63,7 +63,7 @@ async function playInterruptions(
 ): Promise<void> {
   const toolchain = await findToolchain();
   const front = await startFront();
-  const run = await startRun("dev", { app: THIS_RELEASE, front });
+  const run = await startRun(environment, { app: THIS_RELEASE, front });
   try {
     const terraform = new Terraform(run, toolchain);
     await terraform.synthesise();
@@ -101,7 +101,8 @@ const program = new Command("test:plan")
   .description("diff stays empty, interrupted deploys are finished, upgrades change no key")
   .option("--every", "kill Terraform at every call that changes something, and not at six", false)
   .option("--only <story>", "rotations or interruptions")
-  .action(async ({ every, only }: { every: boolean; only?: string }) => {
+  .option("--environment <name>", "whose deploy is interrupted", "dev")
+  .action(async ({ only, ...how }: { every: boolean; environment: string; only?: string }) => {
     const startedAt = performance.now();
     const seconds = () => `${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(4)} s`;
     const report = (line: string) => console.log(`${seconds()}  ${line}`);
@@ -112,7 +113,7 @@ const program = new Command("test:plan")
     };
     const stories = {
       rotations: () => playRotations(into("rotations"), report),
-      interruptions: () => playInterruptions(every, into("interruptions"), report),
+      interruptions: () => playInterruptions(how, into("interruptions"), report),
     };
     // Beside each other: both wait for Terraform, and Terraform waits for its provider, most of the time.
     const played = await Promise.allSettled(
