@@ -123,26 +123,8 @@ export class AgentKeySecret extends Construct {
   /** The statements of `grantRead`, for a policy that is put together elsewhere. */
   readStatements(options: ReadOptions = {}): PolicyStatement[] {
     const { settings, encryptionKeyArn } = this.props;
-    return [
-      { Sid: "ReadAgentKey", Effect: "Allow", Action: READ, Resource: this.arn },
-      denyPending(this.arn, options),
-      ...(encryptionKeyArn
-        ? [
-            {
-              Sid: "DecryptAgentKey",
-              Effect: "Allow" as const,
-              Action: "kms:Decrypt",
-              Resource: encryptionKeyArn,
-              Condition: {
-                StringEquals: {
-                  "kms:ViaService": `secretsmanager.${settings.region}.amazonaws.com`,
-                  "kms:EncryptionContext:SecretARN": this.arn,
-                },
-              },
-            },
-          ]
-        : []),
-    ];
+    const encryption = encryptionKeyArn ? { encryptionKeyArn } : {};
+    return readAccess({ secretArn: this.arn, region: settings.region, ...encryption }, options);
   }
 
   private resourcePolicy(): PolicyStatement[] {
@@ -161,6 +143,41 @@ export class AgentKeySecret extends Construct {
       ? statements
       : [...statements, denyOutsideVpcEndpoints(endpoints, functionRoles(location, settings))];
   }
+}
+
+/** What a reader of agent keys reads. */
+export interface ReadableSecrets {
+  /** ARN of one secret, or a pattern that matches the ARNs of several. */
+  readonly secretArn: string;
+  readonly region: string;
+  /** @default - no permission for a key is needed */
+  readonly encryptionKeyArn?: string;
+}
+
+/** Reading the current and the previous value, never one that is pending. */
+export function readAccess(
+  { secretArn, region, encryptionKeyArn }: ReadableSecrets,
+  options: ReadOptions = {},
+): PolicyStatement[] {
+  const viaService = { "kms:ViaService": `secretsmanager.${region}.amazonaws.com` };
+  const context = { "kms:EncryptionContext:SecretARN": secretArn };
+  return [
+    { Sid: "ReadAgentKey", Effect: "Allow", Action: READ, Resource: secretArn },
+    denyPending(secretArn, options),
+    ...(encryptionKeyArn
+      ? [
+          {
+            Sid: "DecryptAgentKey",
+            Effect: "Allow" as const,
+            Action: "kms:Decrypt",
+            Resource: encryptionKeyArn,
+            Condition: /[*?]/.test(secretArn)
+              ? { StringEquals: viaService, StringLike: context }
+              : { StringEquals: { ...viaService, ...context } },
+          },
+        ]
+      : []),
+  ];
 }
 
 /** The secrets of an environment's agent keys, as far as a function's permissions are concerned. */

@@ -1,9 +1,9 @@
 import { AGENT_KEY_FIELD } from "../lambda/contract";
 import { AgentKey } from "./agent-key";
+import { readAccess } from "./agent-key-secret";
 import { AgentKeys } from "./agent-keys";
 import { type AwsLocation, agentKeySecretArns, agentKeySecretName } from "./names";
 import type { PolicyStatement } from "./policy";
-import { readAccess } from "./read-access";
 
 /** The variable that the examples of Valmi's SDKs take the key from. */
 const SDK_VARIABLE = "VALUE_AGENT_SECRET";

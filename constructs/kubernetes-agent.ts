@@ -64,7 +64,7 @@ export function externalSecretManifest(settings: ExternalSecretSettings): string
       },
     },
   ];
-  return documents.map((document) => stringify(document, { lineWidth: 0 })).join("---\n");
+  return documents.map((document) => stringify(document)).join("---\n");
 }
 
 export interface KubernetesAgentProps {

@@ -269,6 +269,10 @@ describe("the restart", () => {
   });
 });
 
+test("all of it, as Terraform gets it: names and construct ids are a contract", () => {
+  expect(make().synthesised.configuration.resource).toMatchSnapshot();
+});
+
 test("a key of another account: its events are let in, from that account alone", () => {
   const [permission, ...others] = make().synthesised.all("aws_cloudwatch_event_permission");
   expect(others).toEqual([]);

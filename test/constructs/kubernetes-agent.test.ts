@@ -99,6 +99,10 @@ test("the role is taken by this service account of this cluster alone, and reads
   ]);
 });
 
+test("all of it, as Terraform gets it: names and construct ids are a contract", () => {
+  expect(make().synthesised.configuration.resource).toMatchSnapshot();
+});
+
 test.each<[string, Partial<KubernetesAgentProps>, string]>([
   ["a name that is no DNS label", { name: "Support" }, "`name` must be a DNS label"],
   ["a namespace that is none", { namespace: "a/b" }, "`namespace` must be a DNS label"],
