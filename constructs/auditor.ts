@@ -3,12 +3,11 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
 import { AUDIT_ENV } from "../lambda/contract";
-import type { AgentKeySecretsProps } from "./agent-key-secret";
+import { type AgentKeySecretsProps, readAccess } from "./agent-key-secret";
 import type { ResolvedSettings } from "./environment";
 import { type AwsLocation, agentKeySecretArns, agentKeySecretNameParts, functionName } from "./names";
 import { NodeFunction } from "./node-function";
 import type { FunctionAccess, PolicyStatement } from "./policy";
-import { readAccess } from "./read-access";
 
 /** Less than from one run to the next, so that no two of them overlap. */
 const TIMEOUT_SECONDS = 240;
