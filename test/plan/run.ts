@@ -57,7 +57,7 @@ async function playRotations(find: (finding: Finding) => void, report: Say): Pro
 }
 
 async function playInterruptions(
-  every: boolean,
+  { every, environment }: { readonly every: boolean; readonly environment: string },
   find: (finding: Finding) => void,
   report: Say,
 ): Promise<void> {
