@@ -1,3 +1,4 @@
+import { HOURLY_MS, KEY_CHECK_MS, WATCHDOG_MS } from "../../lambda/audit/intervals";
 import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../lambda/domain/decision";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
 import type { Fault } from "./story";
@@ -8,12 +9,8 @@ import type { Configuration } from "./world";
  * under AWSCURRENT may be one that is not accepted. The explorer checks these numbers, and a test that the page says them.
  */
 
-/** How long nothing is under way before the watchdog asks for an unfinished rotation again. */
-export const WATCHDOG = 5 * MINUTE;
-/** The same after the Control Plane has refused to mint, unless the current key dies before; and after a refused key was found. */
-export const HOURLY = HOUR;
-/** How often the watchdog asks the Control Plane whether the current key is accepted, where nothing is the matter. */
-export const KEY_CHECK = 24 * HOUR;
+/** The watchdog is the auditor, at its intervals. */
+export { HOURLY_MS as HOURLY, KEY_CHECK_MS as KEY_CHECK, WATCHDOG_MS as WATCHDOG };
 /** How long the pauses of operators last here; they choose. */
 export const OPERATORS_PAUSE = 30 * MINUTE;
 export const ATTEMPT_LIFE = 180 * SECOND;
@@ -25,7 +22,7 @@ const SETTLED = ATTEMPT_LIFE + LATE_APPLICATION_MS + READ_LAG_MS;
 /** Lost reads and retries inside an attempt, and one new key that is not live yet. */
 const INSIDE = 30 * SECOND;
 /** A fault that ends an attempt costs at most this until the next one has promoted a key: the model's retries included. */
-const NEXT_ATTEMPT = WATCHDOG + SETTLED + INSIDE;
+const NEXT_ATTEMPT = WATCHDOG_MS + SETTLED + INSIDE;
 
 export const FAULT_CLASSES = {
   refused: "a call is refused or throttled, or a read lags",
@@ -91,12 +88,12 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
   const activation = activationSeconds > 0 ? ACTIVATION_MS : 0;
 
   // From the refresh to the promotion, and whatever goes wrong between them.
-  if (graceHours === 0) return costs + activation + (isDead("clicked") ? KEY_CHECK : 0);
+  if (graceHours === 0) return costs + activation + (isDead("clicked") ? KEY_CHECK_MS : 0);
   // The clicked key is nobody's: the stored one dies at the end of its grace, and only a check after that shows it.
-  const clicked = isDead("clicked") ? KEY_CHECK + NEXT_ATTEMPT : 0;
+  const clicked = isDead("clicked") ? KEY_CHECK_MS + NEXT_ATTEMPT : 0;
   const standstill = isDead("standstill") ? graceHours * HOUR + MINUTE + NEXT_ATTEMPT : 0;
   // A rotation that ends in vain upon a key that was found refused is asked for again by the hour.
-  const again = clicked > 0 && classes.length > 1 ? HOURLY : 0;
+  const again = clicked > 0 && classes.length > 1 ? HOURLY_MS : 0;
   const unseen = clicked + standstill > 0 ? clicked + standstill + costs + again : 0;
   switch (secondRefresh) {
     // Every key keeps its own clock, or the one that nobody uses dies: a second mint costs the current key nothing.
@@ -113,7 +110,7 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
       return (
         unseen +
         (mayHaveMinted.length > 0 || isDead("clicked") || isOvertaken ? costs : 0) +
-        (mayHaveMinted.length > 1 ? graceHours * HOUR + HOURLY : 0)
+        (mayHaveMinted.length > 1 ? graceHours * HOUR + HOURLY_MS : 0)
       );
   }
 }
@@ -123,7 +120,7 @@ export function promisedPrevious(configuration: Configuration, faults: readonly 
   const classes = classesOf(faults);
   const grace = configuration.graceHours * HOUR;
   // A refused mint is asked for again by the hour.
-  const refusals = classes.filter((fault) => fault === "refused").length * HOURLY;
+  const refusals = classes.filter((fault) => fault === "refused").length * HOURLY_MS;
   const costs = refusals + classes.reduce((sum, fault) => sum + costOf(fault), 0);
   // A mint that nobody answered for, or that somebody else made, is followed by another one within the grace.
   const mayMintTwice = classes.some((fault) => costOf(fault) > INSIDE);
