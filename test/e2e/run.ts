@@ -1,9 +1,11 @@
+import { constants } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { environments } from "../../environments";
 import { identify, readStored } from "../../local/demo/agent-keys";
 import { QUIET_SDK } from "../../local/emulator";
 import { type LocalRun, type LocalRunOptions, startLocalRun } from "../../local/local-run";
+import { descendantsOf, signalProcess, waitForEnd } from "../../local/processes";
 import { prepareToolchain } from "../../local/toolchain";
 
 Object.assign(process.env, QUIET_SDK);
@@ -21,6 +23,18 @@ export async function startRun(
   if (environment === undefined) throw new Error(`environments.ts has no environment ${name}`);
   const toolchain = await findToolchain();
   return startLocalRun({ environment, toolchain, runsFolder: resolve(LOCAL_FOLDER, "runs"), ...options });
+}
+
+/** For stories that run without Jest: whatever was started ends with them, also where they are interrupted. */
+export function endChildrenOnSignal(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, async () => {
+      const children = descendantsOf(process.pid).map(({ pid }) => pid);
+      for (const pid of children) signalProcess(pid, "SIGTERM");
+      for (const pid of await waitForEnd(children, 5_000)) signalProcess(pid, "SIGKILL");
+      process.exit(128 + constants.signals[signal]);
+    });
+  }
 }
 
 /** Waits for something that another process brings about. */

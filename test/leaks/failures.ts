@@ -44,6 +44,9 @@ interface Fault {
   readonly how: string;
 }
 
+/** Of an invocation: enough to mint, and so little that nobody tries in vain for long. */
+const INVOCATION_MS = 75_000;
+
 const STATUSES = [401, 403, 404, 409, 422, 429, 503];
 const CONTROL_PLANE_WAYS = [
   "lost answer",
@@ -301,7 +304,7 @@ async function playOne(
   };
   const logger = new Logger({ serviceName: "valmi-dev-agent-key-test", logLevel: "DEBUG" });
   const ports = () => {
-    const endsAt = world.clock.now() + 180_000;
+    const endsAt = world.clock.now() + INVOCATION_MS;
     return invocationPorts(
       {
         settings: {

@@ -10,7 +10,7 @@ import { readStored } from "../../local/demo/agent-keys";
 import { searchPlaces } from "../../local/demo/leak-search";
 import type { LocalRun } from "../../local/local-run";
 import { startFront } from "../e2e/front";
-import { addStranger, findToolchain, startRun } from "../e2e/run";
+import { addStranger, endChildrenOnSignal, findToolchain, startRun } from "../e2e/run";
 import { Terraform, THIS_RELEASE } from "../plan/terraform";
 import { judgeLogLines } from "./log-lines";
 import { leakPlaces, type Stage } from "./places";
@@ -291,4 +291,5 @@ function startChild(
   return { child, exit, output: () => output };
 }
 
+endChildrenOnSignal();
 void main();

@@ -203,10 +203,11 @@ export async function changeInterval({ run, terraform, find }: Scene): Promise<v
   await secretsManager.advanceBy(62 * DAY);
   const later = await keysOf(run);
   const rotated = later.filter(({ current, isGood }, index) => isGood && current !== after[index]?.current);
+  const plannedLater = await terraform.plan();
   find({
     situation: "62 days later",
-    seen: `${rotated.length} of ${later.length} keys rotated; ${(await terraform.plan()).join(", ") || "plan empty"}`,
-    asExpected: rotated.length === later.length && (await terraform.plan()).length === 0,
+    seen: `${rotated.length} of ${later.length} keys rotated; ${plannedLater.join(", ") || "plan empty"}`,
+    asExpected: rotated.length === later.length && plannedLater.length === 0,
   });
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Table from "cli-table3";
 import { Command } from "commander";
 import { startFront } from "../e2e/front";
-import { findToolchain, standing, startRun } from "../e2e/run";
+import { endChildrenOnSignal, findToolchain, standing, startRun } from "../e2e/run";
 import { deployWithInterruptions } from "./interruptions";
 import { PREVIOUS_RELEASE, previousRelease } from "./previous-release";
 import {
@@ -140,4 +140,5 @@ const program = new Command("test:plan")
     process.exitCode = failed + broken.length === 0 && all.length > 0 ? 0 : 1;
   });
 
+endChildrenOnSignal();
 void program.parseAsync();
