@@ -5,6 +5,7 @@ import { setOperatorKey } from "../cli/operator-key";
 import type { Environment } from "../constructs";
 import { LOCAL_RUN_VARIABLE } from "../constructs/environment";
 import { SettableClock } from "./clock";
+import { type LocalCloudwatch, startCloudwatch } from "./cloudwatch";
 import {
   type ControlPlaneServerOptions,
   type LocalControlPlane,
@@ -59,6 +60,8 @@ export interface LocalRun {
   readonly clock: SettableClock;
   readonly controlPlane: LocalControlPlane;
   readonly secretsManager: SecretsManager;
+  /** Keeps the alarms. */
+  readonly cloudwatch: LocalCloudwatch;
   /** Process id of the emulator; undefined where it is the user's own. */
   readonly emulatorPid: number | undefined;
   /** Counts the functions' calls of DynamoDB; undefined where the emulator is the user's own. */
@@ -144,9 +147,11 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
     lambdaVariables.AWS_ENDPOINT_URL_LAMBDA = front?.url ?? emulator.url;
     eventVariables.AWS_ENDPOINT_URL = emulator.url;
 
+    const cloudwatch = open(await startCloudwatch({ region, accountId: ACCOUNT_ID }));
     const endpoints = {
       AWS_ENDPOINT_URL: emulator.url,
       AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+      AWS_ENDPOINT_URL_CLOUDWATCH: cloudwatch.url,
     };
     const secrets = new SecretsManagerClient({
       endpoint: secretsManager.url,
@@ -194,6 +199,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       clock,
       controlPlane,
       secretsManager,
+      cloudwatch,
       emulatorPid: emulator.pid,
       dynamoDb,
       deployment,
