@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { DescribeTrailsCommand, GetTrailStatusCommand } from "@aws-sdk/client-cloudtrail";
-import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
+import { GetFunctionConfigurationCommand, ResourceNotFoundException } from "@aws-sdk/client-lambda";
 import Table from "cli-table3";
 import { AWS_PROVIDER_VERSIONS } from "../constructs/provider-versions";
 import { lambdaRotationFunction, snsAlerts } from "../lambda/audit/ports";
@@ -103,11 +103,19 @@ export async function examine(
   const now = ports.clock.now();
   await check("schedules", async () => judgeSchedules(instances, access?.rotationFunctionArn, now));
   let topicArn: string | undefined;
-  const auditor = first.rotationFunction.replace(/rotation$/, "auditor");
+  const auditor = first.rotationFunction.replace(/rotation$/, "audit");
   const hasAuditor = await check("auditor", async () => {
-    const { Environment, State } = await ports.aws.lambda.send(
-      new GetFunctionConfigurationCommand({ FunctionName: auditor }),
-    );
+    const found = await ports.aws.lambda
+      .send(new GetFunctionConfigurationCommand({ FunctionName: auditor }))
+      .catch((error: unknown) => {
+        if (error instanceof ResourceNotFoundException) return undefined;
+        throw error;
+      });
+    if (!found) {
+      const what = `there is no function ${auditor}: nobody watches the rotations`;
+      return problem(what, `deploy: npx cdktf deploy ${environment}`);
+    }
+    const { Environment, State } = found;
     topicArn = Environment?.Variables?.[AUDIT_ENV.alertTopicArn];
     return ok(`${auditor}${State === undefined ? "" : `, ${State.toLowerCase()}`}`);
   });

@@ -24,6 +24,8 @@ interface RevokeFacts {
   /** Rotations that this command has made since the key left AWSCURRENT. */
   readonly furtherRotations: number;
   readonly deactivate: boolean;
+  /** Whether this command has deactivated the instance. */
+  readonly isDeactivated: boolean;
 }
 
 export type RevokeStep =
@@ -43,6 +45,7 @@ export type RevokeStep =
 export function nextRevokeStep(facts: RevokeFacts): RevokeStep {
   if (facts.isCurrent) return "rotate";
   if (!facts.isAccepted) return "done";
+  if (facts.isDeactivated) return "give-up";
   if (facts.deactivate) return "deactivate";
   return facts.furtherRotations === 0 ? "rotate-again" : "give-up";
 }
@@ -73,9 +76,10 @@ export async function revokeKey(
       isCurrent: current.agentKey.equals(leaked.agentKey),
       isAccepted: await isAccepted(instance, leaked.agentKey),
       furtherRotations,
+      isDeactivated: steps.includes("deactivate"),
       deactivate: options.deactivate && (steps.length > 0 || !current.agentKey.equals(leaked.agentKey)),
     });
-    const facts = { instance, leaked, current, diesAt: diesAt(leaked, current) };
+    const facts = { instance, leaked, current, diesAt: await diesAt(instance, leaked) };
     if (step === "done") {
       return {
         instance,
@@ -85,7 +89,7 @@ export async function revokeKey(
         isActive: !steps.includes("deactivate"),
       };
     }
-    if (step === "give-up") throw stillAccepted(facts);
+    if (step === "give-up") throw stillAccepted(facts, steps.includes("deactivate"));
     terminal.tell(explain(step, facts));
     await agree(terminal, QUESTIONS[step], options.yes);
     if (step === "deactivate") {
@@ -155,15 +159,24 @@ function until({ diesAt: at }: Situation): string {
   return at === undefined ? "" : `, until ${moment(at)}`;
 }
 
-/** When a key that the current one replaced ends by itself, where that is known. */
-function diesAt(leaked: StoredRecord, current: StoredRecord): number | undefined {
-  return leaked.issuedAt < current.issuedAt ? current.previousKeyExpiresAt : undefined;
+/** When the key ends by itself, as the record of its replacement says; `undefined` before that. */
+async function diesAt({ history, secretArn }: Instance, leaked: StoredRecord): Promise<number | undefined> {
+  const records = await history.ofSecret(secretArn);
+  const { fingerprint } = leaked.agentKey;
+  return records.find(({ previousFingerprint }) => previousFingerprint === fingerprint)?.previousKeyExpiresAt;
 }
 
-function stillAccepted(situation: Situation): CommandError {
+function stillAccepted(situation: Situation, isDeactivated: boolean): CommandError {
   const { instance, leaked, current } = situation;
   const name = nameOf(instance);
   const key = leaked.agentKey.fingerprint;
+  if (isDeactivated) {
+    return new CommandError(
+      "unfinished",
+      `${name}: the Control Plane still accepts key ${key}, though the instance is inactive`,
+      "ask Valmi to end it, and delete the instance there if that takes too long",
+    );
+  }
   return new CommandError(
     "unfinished",
     `${name}: the Control Plane still accepts key ${key}${until(situation)}, also after a second rotation; agents have ` +

@@ -1,3 +1,4 @@
+import { guardedUntil } from "../lambda/domain/decision";
 import { isApart } from "./audit";
 import { CommandError } from "./command-error";
 import {
@@ -27,7 +28,8 @@ export type RollbackCourse =
         | "other-instance"
         | "refused"
         | "unknown-end"
-        | "too-short";
+        | "too-short"
+        | "no-way-on";
       readonly livesUntil?: number;
     };
 
@@ -40,7 +42,8 @@ export function decideRollback(facts: {
   readonly previousAccepted: boolean;
   readonly isRotationUnfinished: boolean;
   readonly now: number;
-  /** For how long the key has to go on, in milliseconds. */
+  readonly gracePeriodMs: number;
+  /** For how long the key has to go on, and for how long of that it may be rotated, in milliseconds. */
   readonly leastMs: number;
 }): RollbackCourse {
   const { current, previous, now } = facts;
@@ -54,6 +57,9 @@ export function decideRollback(facts: {
   const livesUntil = current.previousKeyExpiresAt;
   if (livesUntil === undefined) return { course: "refuse", because: "unknown-end" };
   if (livesUntil - now < facts.leastMs) return { course: "refuse", because: "too-short", livesUntil };
+  // A key that was made inside a grace period must not be replaced before that has ended.
+  const rotatesFrom = guardedUntil(previous, facts.gracePeriodMs) ?? now;
+  if (livesUntil - rotatesFrom < facts.leastMs) return { course: "refuse", because: "no-way-on", livesUntil };
   return { course: "roll-back", livesUntil };
 }
 
@@ -82,6 +88,7 @@ export async function rollBack(
     previousAccepted,
     isRotationUnfinished: isApart(instance.versionStages),
     now: controlPlane.now(),
+    gracePeriodMs: instance.settings.gracePeriodMs,
     leastMs: options.leastMs,
   });
   if (course.course === "refuse" || !to) {
@@ -124,12 +131,16 @@ function refusal(
     ],
     "other-instance": [`key ${key} under AWSPREVIOUS is another instance's`, "rotate instead"],
     refused: [
-      `the Control Plane refuses key ${key} under AWSPREVIOUS: its grace period is over`,
+      `the Control Plane refuses key ${key} under AWSPREVIOUS: its grace period is over, or the instance is inactive`,
       `rotate instead: valmi-agent-keys rotate ${name}`,
     ],
     "unknown-end": [
       `nobody knows for how long key ${key} under AWSPREVIOUS goes on`,
       `rotate instead: valmi-agent-keys rotate ${name}`,
+    ],
+    "no-way-on": [
+      `key ${key} was made inside a grace period, and could hardly be replaced before its own end at ${moment(livesUntil ?? 0)}`,
+      `rotate instead: valmi-agent-keys rotate ${name} --emergency`,
     ],
     "too-short": [
       `key ${key} ends at ${moment(livesUntil ?? 0)}, in less than ${span(leastMs)}`,

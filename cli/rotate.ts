@@ -7,7 +7,7 @@ import {
   STOPS,
   type StopName,
 } from "../lambda/domain/decision";
-import type { Intent } from "../lambda/mint/intent";
+import { type Intent, isOrder } from "../lambda/mint/intent";
 import { versionWith } from "../lambda/secrets/secret-store";
 import { CommandError } from "./command-error";
 import {
@@ -173,7 +173,7 @@ function refusal(instance: Instance, { state, until }: RotateCourse & { course: 
   const when = until === undefined ? "" : `, until ${moment(until)}`;
   const fix =
     state === "grace-running"
-      ? `wait, or see what it would break: valmi-agent-keys rotate ${name} --emergency`
+      ? `see what it would break: valmi-agent-keys rotate ${name} --emergency`
       : state === "paused"
         ? `end the pause: valmi-agent-keys resume ${name}`
         : "nothing was changed";
@@ -289,9 +289,12 @@ async function watch(
 }
 
 /** After this nothing of the attempt can still be on its way, and the next one need not wait. */
-function isStranded({ outcome, attemptEndsAt }: Intent, now: number): boolean {
-  if (outcome === "lost" || outcome === "dead") return now > attemptEndsAt;
-  return outcome === "open" && now > attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
+function isStranded(standing: Intent, now: number): boolean {
+  const { outcome, attemptEndsAt } = standing;
+  // One that was promoted stands here where somebody has rolled back from its key.
+  if (outcome !== "open")
+    return outcome !== "refused" && !isOrder(standing) && now > attemptEndsAt + READ_LAG_MS;
+  return now > attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
 }
 
 function unfinished(instance: Instance, state: Exclude<WatchEnd, "promoted">, waitMs: number): CommandError {

@@ -11,6 +11,7 @@ export function moment(time: number): string {
 /** A length in the two units that a person would use, such as `3 d 4 h`; rounded down, without a sign. */
 export function span(milliseconds: number): string {
   const ms = Math.abs(milliseconds);
+  if (ms > 0 && ms < SECOND) return "under 1 s";
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
   if (ms < DAY) return two(ms, HOUR, "h", MINUTE, "min");

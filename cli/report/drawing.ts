@@ -1,4 +1,4 @@
-import { DAY, span as inWords, MINUTE, moment } from "../times";
+import { DAY, span as inWords, MINUTE, moment, SECOND } from "../times";
 import type { Incident, KeyLife, Span, Timeline } from "./lives";
 import { anchoredScale, linearScale, type Scale } from "./scale";
 
@@ -99,7 +99,7 @@ function drawLastRotation(timeline: Timeline, now: number, top: number): Drawn |
   parts.push(`<path class="axis" d="M${GUTTER} ${y}H${RIGHT}"/>`);
   const labels: [number, string][] = [
     [next.from, "minted"],
-    [promotedAt, `+${inWords(promotedAt - next.from)}`],
+    [promotedAt, promotedAt - next.from < SECOND ? "promoted" : `+${inWords(promotedAt - next.from)}`],
     [endsAt, `+${inWords(endsAt - next.from)}`],
   ];
   parts.push(...spacedLabels(labels, x, y + 14));

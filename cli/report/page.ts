@@ -35,7 +35,7 @@ code{font:0.92em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .findings{margin:.5rem 0;padding:8px 10px;border-left:3px solid var(--bad);font-size:.88rem;overflow-wrap:anywhere}
 .findings.note{border-color:var(--warn)}
 ol{margin:.4rem 0 0;padding-left:1.1rem;font-size:.84rem;overflow-wrap:anywhere}
-svg{width:100%;height:auto;display:block;margin:.4rem 0}
+svg{width:100%;max-width:560px;height:auto;display:block;margin:.4rem 0}
 svg text{fill:var(--ink);font-size:10.5px}
 svg .muted{fill:var(--muted)}
 svg .row{font-size:10px;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}

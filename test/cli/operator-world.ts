@@ -12,7 +12,7 @@ import type { Item } from "../helpers/in-memory-table";
 import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "../helpers/local-world";
 
 export const ROTATION_FUNCTION = "valmi-dev-agent-key-rotation";
-const AUDITOR_FUNCTION = "valmi-dev-agent-key-auditor";
+const AUDITOR_FUNCTION = "valmi-dev-agent-key-audit";
 const TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:valmi-dev-agent-key-alerts";
 
 export interface Ran {

@@ -42,6 +42,7 @@ test.each([
 
 test.each([
   [0, "0 s"],
+  [1, "under 1 s"],
   [59_999, "59 s"],
   [HOUR, "1 h"],
   [HOUR + MINUTE, "1 h 1 min"],

@@ -2,7 +2,13 @@ import { nextRevokeStep } from "../../cli/revoke";
 import type { SecondRefresh } from "../../local/control-plane/state";
 import { OperatorWorld } from "./operator-world";
 
-const facts = { isCurrent: false, isAccepted: true, furtherRotations: 0, deactivate: false };
+const facts = {
+  isCurrent: false,
+  isAccepted: true,
+  furtherRotations: 0,
+  deactivate: false,
+  isDeactivated: false,
+};
 
 test.each<[string, Partial<typeof facts>, string]>([
   ["the key is current", { isCurrent: true }, "rotate"],
@@ -11,6 +17,7 @@ test.each<[string, Partial<typeof facts>, string]>([
   ["it is accepted after one rotation", {}, "rotate-again"],
   ["it is accepted after two", { furtherRotations: 1 }, "give-up"],
   ["it is accepted, and may be deactivated", { deactivate: true }, "deactivate"],
+  ["it is accepted all the same", { deactivate: true, isDeactivated: true }, "give-up"],
 ])("next, where %s", (_, overrides, step) => {
   expect(nextRevokeStep({ ...facts, ...overrides })).toBe(step);
 });
@@ -56,7 +63,10 @@ test.each<[SecondRefresh, number]>([
     const { desk, fingerprint, isAccepted } = await leak({ secondRefresh });
     const first = await desk.run("revoke dev/support --yes");
     expect(first).toMatchObject({ code: 5, out: "" });
-    expect(first.err).toContain(`still accepts key ${fingerprint}, until 2026-01-02`);
+    // Its own end, and not that of the key which replaced it.
+    const [{ diesAt }] = desk.world.instance.keys as unknown as [{ diesAt: number }];
+    const end = new Date(diesAt).toISOString().slice(0, 16).replace("T", " ");
+    expect(first.err).toContain(`still accepts key ${fingerprint}, until ${end} UTC, also after`);
     expect(first.err).toContain(`valmi-agent-keys revoke dev/support --key ${fingerprint} --deactivate`);
     expect(desk.world.minted).toHaveLength(minted);
     expect(desk.world.currentIsAccepted).toBe(true);
@@ -113,4 +123,13 @@ test.each([
   expect(err).not.toContain("agent_abc123xyz");
   expect(code).toBe(2);
   expect(desk.world.minted).toHaveLength(1);
+});
+
+test("a Control Plane that goes on accepting the key of an inactive instance is not asked for ever", async () => {
+  const { desk, fingerprint } = await leak({});
+  await desk.run("rotate dev/support");
+  jest.spyOn(desk.world.controlPlane, "updateInstance").mockReturnValue(desk.world.instance);
+  const { code, err } = await desk.run(`revoke dev/support --key ${fingerprint} --deactivate --yes`);
+  expect(code).toBe(5);
+  expect(err).toContain("though the instance is inactive; ask Valmi to end it");
 });

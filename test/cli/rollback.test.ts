@@ -12,6 +12,7 @@ const facts = (overrides: Partial<Facts> = {}): Facts => ({
   previousAccepted: true,
   isRotationUnfinished: false,
   now: START + HOUR,
+  gracePeriodMs: DAY,
   leastMs: 2 * HOUR,
   ...overrides,
 });
@@ -46,6 +47,11 @@ test.each<[string, Partial<Facts>, object]>([
     { current: { agentInstanceId: "ai_1", issuedAt: START } },
     { course: "refuse", because: "unknown-end" },
   ],
+  [
+    "the key before was made inside a grace period",
+    { previous: { ...previous, issuedAt: START - HOUR, previousKeyExpiresAt: START + 23 * HOUR } },
+    { course: "refuse", because: "no-way-on", livesUntil: START + DAY },
+  ],
   ["forward again", { previous: { ...previous, issuedAt: START + 1 } }, { course: "roll-back" }],
 ])("decides: %s", (_, overrides, course) => {
   expect(decideRollback(facts(overrides))).toEqual(course);
@@ -78,6 +84,27 @@ test("moves AWSCURRENT back, says until when that holds and what to type; the ne
   expect(await desk.run("rotate dev/support")).toMatchObject({ code: 0 });
   expect([old, newer]).not.toContain(desk.fingerprint);
   expect(desk.world.minted).toHaveLength(3);
+});
+
+test("a rotation right after a roll-back waits until the last attempt's record is settled, and asks again", async () => {
+  const { desk, old } = await rotated();
+  await desk.run("rollback dev/support --yes");
+  const { code, err } = await desk.run("rotate dev/support");
+  expect(err).toContain("asking again");
+  expect(code).toBe(0);
+  expect(desk.fingerprint).not.toBe(old);
+  expect(desk.world.currentIsAccepted).toBe(true);
+  expect(desk.world.minted).toHaveLength(3);
+});
+
+test("does not go back to a key that no rotation could replace in time", async () => {
+  const { desk, new: second } = await rotated();
+  await desk.run("rotate dev/support --emergency --yes");
+  const third = desk.fingerprint;
+  const { code, err } = await desk.run("rollback dev/support --yes");
+  expect(err).toContain(`key ${second} was made inside a grace period`);
+  expect(code).toBe(3);
+  expect(desk.fingerprint).toBe(third);
 });
 
 test("forward again", async () => {
