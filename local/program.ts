@@ -30,6 +30,10 @@ export async function runProgram<Options>(
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => interruption.abort(new Interrupted(name)));
   }
+  // Whoever read along is gone. Unheard, the error would end this process at once, and leave its children running.
+  for (const output of [process.stdout, process.stderr]) {
+    output.on("error", () => interruption.abort(new Interrupted("SIGHUP")));
+  }
   command.action(async (options: Options) => {
     process.exitCode = (await play(options, interruption.signal)) ? 0 : 1;
   });

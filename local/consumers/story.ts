@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { RotateSecretCommand } from "@aws-sdk/client-secrets-manager";
 import { HOUR } from "../clock";
 import { type DeployedInstance, deployedInstances, identify, readStored } from "../demo/agent-keys";
@@ -9,6 +10,7 @@ import { type KindsOptions, STEP_MS, startConsumers, startStartUpReader } from "
 
 /** Real time for those that no clock of ours moves, the ECS service and the runner. Who is late is seen in the end. */
 const PATIENCE_MS = 60_000;
+const LOOK_EVERY_MS = 200;
 /** For those that go by the clock that the story moves. */
 const NOTICE_MS = 10 * STEP_MS;
 /** Below the grace period: between two steps every agent calls. */
@@ -167,9 +169,16 @@ export class ConsumersStory {
     this.signal.throwIfAborted();
     await this.run.secretsManager.advanceBy(milliseconds);
     const all = [...this.consumers, ...(this.startUpReader ? [this.startUpReader] : [])];
-    const ended = all.find((consumer) => consumer.hasEnded());
-    if (ended !== undefined) throw new Error(`${ended.name} has ended`);
-    await Promise.all(all.map(({ log }) => log.next(2)));
+    let haveCalled = false;
+    const calls = Promise.all(all.map(({ log }) => log.next(2))).then(() => {
+      haveCalled = true;
+    });
+    while (!haveCalled) {
+      const ended = all.find((consumer) => consumer.hasEnded());
+      if (ended !== undefined) throw new Error(`${ended.name} has ended`);
+      this.signal.throwIfAborted();
+      await Promise.race([calls, pause(LOOK_EVERY_MS)]);
+    }
   }
 
   private async until(isSo: () => boolean): Promise<void> {
@@ -177,7 +186,7 @@ export class ConsumersStory {
     while (!isSo()) {
       this.signal.throwIfAborted();
       if (Date.now() > deadline) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(LOOK_EVERY_MS);
     }
   }
 

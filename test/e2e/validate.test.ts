@@ -2,8 +2,15 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
+import { TerraformStack } from "cdktf";
 import { AgentKeysStack, type Environment } from "../../constructs";
+import { AWS_PROVIDER_VERSIONS } from "../../constructs/provider-versions";
 import { environments } from "../../environments";
+import { supportService } from "../../examples/ecs-service";
+import { supportPod } from "../../examples/kubernetes";
+import { supportFunction } from "../../examples/lambda-function";
+import { openToAgents, supportServiceElsewhere } from "../../examples/other-account";
 import { LOCAL_CREDENTIALS, withoutAws } from "../../local/emulator";
 import { terraformCliConfig } from "../../local/toolchain/aws-provider";
 import { app, bundles } from "../helpers/synth";
@@ -86,16 +93,42 @@ beforeAll(async () => {
   terraform = (cwd, ...args) => run(program.path, args, { cwd, env }).catch((refusal) => refusal);
 });
 
+async function errorsIn(folder: string): Promise<object[]> {
+  await terraform(folder, "init", "-backend=false", "-input=false", "-no-color");
+  const { diagnostics } = JSON.parse((await terraform(folder, "validate", "-json")).stdout);
+  return diagnostics.filter(({ severity }: { severity: string }) => severity === "error");
+}
+
+test("the agents of the examples, beside an environment and in an account of their own", async () => {
+  const own = app();
+  const [dev] = environments;
+  if (dev === undefined) throw new Error("environments.ts is empty");
+  const beside = new AgentKeysStack(own, "beside", {
+    environment: { ...dev, kms: "managed-per-environment" },
+    bundles,
+  });
+  supportService(beside, "image", ["subnet-1"]);
+  supportFunction(beside, bundles.rotation);
+  supportPod(beside, "arn:aws:iam::222222222222:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABCDEF");
+  openToAgents(beside);
+  const elsewhere = new TerraformStack(own, "elsewhere");
+  new AwsProvider(elsewhere, "aws", { region: "eu-central-1" });
+  elsewhere.addOverride("terraform.required_providers.aws.version", AWS_PROVIDER_VERSIONS);
+  supportServiceElsewhere(elsewhere, "arn:aws:sns:eu-central-1:222222222222:alarms");
+  own.synth();
+
+  for (const name of ["beside", "elsewhere"]) {
+    expect(await errorsIn(join(own.outdir, "stacks", name))).toEqual([]);
+  }
+});
+
 test.each(cases)("stack of %s", async (name, environment) => {
   const own = app();
   const id = name.replaceAll(/\W+/g, "-");
   new AgentKeysStack(own, id, { environment, bundles });
   own.synth();
   const folder = join(own.outdir, "stacks", id);
-
-  await terraform(folder, "init", "-backend=false", "-input=false", "-no-color");
-  const { diagnostics } = JSON.parse((await terraform(folder, "validate", "-json")).stdout);
-  expect(diagnostics.filter(({ severity }: { severity: string }) => severity === "error")).toEqual([]);
+  expect(await errorsIn(folder)).toEqual([]);
 
   if (environment.backend) {
     // `validate` leaves the backend out. Terraform checks its arguments before it calls anybody.
