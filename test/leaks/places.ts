@@ -20,9 +20,11 @@ import { type Place, placesBelow } from "../../local/demo/leak-search";
 import { LOCAL_CREDENTIALS } from "../../local/emulator";
 import type { LocalRun } from "../../local/local-run";
 import type { RecordingFront } from "../e2e/front";
+import { until } from "../e2e/run";
 import { provisioningInput } from "../helpers/builders";
 import type { Terraform } from "../plan/terraform";
 import type { ProcessList } from "./process-list";
+import type { Subscriber } from "./topic";
 
 /** Where a key could come to lie, with the way that one would come there. */
 export interface LeakPlace {
@@ -37,6 +39,7 @@ export interface Stage {
   readonly front: RecordingFront;
   readonly terraform: Terraform;
   readonly processes: ProcessList;
+  readonly subscriber: Subscriber;
   /** What the command line printed. */
   readonly printed: string[];
   /** What left the functions in the failures that are played in a process of their own. */
@@ -50,7 +53,7 @@ export interface Stage {
 }
 
 export function leakPlaces(stage: Stage): LeakPlace[] {
-  const { run, front, terraform, processes, printed, failures, planted, plain } = stage;
+  const { run, front, terraform, processes, subscriber, printed, failures, planted, plain } = stage;
   const { folder, deployment, secrets } = run;
   const client = {
     endpoint: front.url,
@@ -221,6 +224,15 @@ export function leakPlaces(stage: Stage): LeakPlace[] {
         await secrets.send(
           new UpdateSecretVersionStageCommand({ SecretId, VersionStage: plain, MoveToVersionId }),
         );
+      },
+    },
+    {
+      name: "messages of the topic",
+      collect: async () => subscriber.messages.map((message, index) => text(`message ${index}`, message)),
+      async plant() {
+        const before = subscriber.messages.length;
+        await subscriber.publish(`the key ${planted} is refused`);
+        await until("the message has come", () => subscriber.messages.length > before);
       },
     },
     {

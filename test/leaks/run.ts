@@ -2,19 +2,24 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { RotateSecretCommand } from "@aws-sdk/client-secrets-manager";
+import { SNSClient } from "@aws-sdk/client-sns";
 import Table from "cli-table3";
+import { functionName } from "../../constructs/names";
 import { DAY, HOUR } from "../../local/clock";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import { readStored } from "../../local/demo/agent-keys";
 import { searchPlaces } from "../../local/demo/leak-search";
+import { LOCAL_CREDENTIALS } from "../../local/emulator";
 import type { LocalRun } from "../../local/local-run";
 import { startFront } from "../e2e/front";
-import { addStranger, endChildrenOnSignal, findToolchain, startRun } from "../e2e/run";
+import { addStranger, endChildrenOnSignal, findToolchain, startRun, until } from "../e2e/run";
 import { Terraform, THIS_RELEASE } from "../plan/terraform";
 import { judgeLogLines } from "./log-lines";
 import { leakPlaces, type Stage } from "./places";
 import { ProcessList } from "./process-list";
+import { Subscriber } from "./topic";
 
 /*
  * No key leaves the secrets that it belongs in. A real deploy, rotations and failures, with every log at debug level and
@@ -56,6 +61,16 @@ async function main(): Promise<void> {
       LOG_LEVEL: "DEBUG",
     },
   });
+  const client = {
+    endpoint: front.url,
+    region: run.environment.region,
+    credentials: {
+      accessKeyId: LOCAL_CREDENTIALS.AWS_ACCESS_KEY_ID,
+      secretAccessKey: LOCAL_CREDENTIALS.AWS_SECRET_ACCESS_KEY,
+    },
+  };
+  const subscriber = new Subscriber(new SNSClient(client), front.url);
+  const lambda = new LambdaClient(client);
   const failuresFile = resolve(run.folder, "failures.json");
   const failing = startChild(process.execPath, [
     "--import",
@@ -69,13 +84,14 @@ async function main(): Promise<void> {
       front,
       processes,
       plain,
+      subscriber,
       printed: [],
       failures: { errors: [], logged: [], results: [] },
       planted: mintForNobody(run),
       terraform: new Terraform(run, await findToolchain()),
       commandLine: (args, input) => commandLine(stage, args, input),
     };
-    await playEverything(stage, operatorKey, report);
+    await playEverything(stage, operatorKey, lambda, report);
 
     report("failures of every call, in a process of their own");
     if ((await failing.exit) !== 0) throw new Error(`the failures can't be played:\n${failing.output()}`);
@@ -143,6 +159,7 @@ async function main(): Promise<void> {
     else console.log(`everything is in ${run.folder}`);
   } finally {
     processes.stop();
+    subscriber.close();
     failing.child.kill();
     await run.close();
     await front.close();
@@ -166,9 +183,10 @@ function mintForNobody({ controlPlane }: LocalRun): string {
 async function playEverything(
   stage: Stage,
   operatorKey: string,
+  lambda: LambdaClient,
   report: (line: string) => void,
 ): Promise<void> {
-  const { run, terraform } = stage;
+  const { run, terraform, subscriber } = stage;
   const { environment, controlPlane, secretsManager } = run;
   const { apiKeySecretName } = environment.controlPlane;
   const secretName = `valmi/${environment.name}/support/agent-key`;
@@ -231,6 +249,22 @@ async function playEverything(
     await secretsManager.advanceBy(HOUR);
     await rotate();
   }
+
+  report("the auditor, upon a key that works and upon one that is dead");
+  const audit = () =>
+    lambda.send(
+      new InvokeCommand({
+        FunctionName: functionName({ namePrefix: "valmi", name: environment.name }, "audit"),
+      }),
+    );
+  await subscriber.subscribe();
+  await audit();
+  const support = state.allInstances().find(({ name }) => name === `${environment.name}-support`);
+  state.refresh(support?.workspaceId ?? "", support?.id ?? "");
+  await secretsManager.advanceBy(2 * DAY);
+  await audit();
+  await until("somebody is paged", () => subscriber.messages.length > 0);
+  await rotate();
 
   report("an update that fails, a plan, the outputs");
   const agentInstances = environment.agentInstances.map((instance) => ({
