@@ -1,7 +1,9 @@
+import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
 import { type InstanceFacts, lookAt, lookDeeply } from "../lambda/audit/facts";
 import { type Finding, findingsOf, type Thresholds } from "../lambda/audit/findings";
 import { secretsManagerFleet } from "../lambda/audit/fleet";
 
+import { readAuditorSettings } from "../lambda/audit/settings";
 import type { ControlPlane } from "../lambda/control-plane/client";
 import { versionWith } from "../lambda/secrets/secret-store";
 import { type EnvironmentAccess, type ListedInstance, openEnvironment } from "./instances";
@@ -30,13 +32,14 @@ export async function auditInstances(
     const [first] = group;
     if (!first) continue;
     const access = await openEnvironment(ports, first);
+    const thresholds = await configuredThresholds(ports, first, access);
     const controlPlane = await access.connect();
     // Its answer carries the time, and a refused API key is told once and not for every instance.
     await controlPlane.workspaceName();
     const waiting = [...group];
     const work = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
-        audited.push(await auditInstance(ports, access, controlPlane, next));
+        audited.push(await auditInstance(ports, access, controlPlane, thresholds, next));
         ports.terminal.progress(audited.length, instances.length);
       }
     };
@@ -49,6 +52,7 @@ async function auditInstance(
   ports: OperatorPorts,
   access: EnvironmentAccess,
   controlPlane: ControlPlane,
+  thresholds: Thresholds | undefined,
   listed: ListedInstance,
 ): Promise<Audited> {
   const intents = await access.history.ofSecret(listed.secretArn);
@@ -56,7 +60,31 @@ async function auditInstance(
   const shallow = await lookAt({ fleet }, listed, intents);
   const facts = await lookDeeply({ secrets: access.secrets, controlPlane, clock: controlPlane }, shallow);
   const now = controlPlane.now();
-  return { listed, facts, findings: findingsOf(facts, thresholdsOf(listed, access), now), now };
+  const findings = findingsOf(facts, thresholds ?? thresholdsOf(listed, access), now);
+  return { listed, facts, findings, now };
+}
+
+/** What the auditor goes by; `undefined` where there is none, or nobody may look at it. */
+async function configuredThresholds(
+  { aws }: OperatorPorts,
+  { rotationFunction }: ListedInstance,
+  { settings }: EnvironmentAccess,
+): Promise<Thresholds | undefined> {
+  try {
+    const { Environment } = await aws.lambda.send(
+      new GetFunctionConfigurationCommand({ FunctionName: auditorOf(rotationFunction) }),
+    );
+    return readAuditorSettings(Environment?.Variables ?? {}, settings.gracePeriodMs).audit.thresholds;
+  } catch (error) {
+    const { name } = error instanceof Error ? error : { name: "" };
+    if (name === "ResourceNotFoundException" || name === "AccessDeniedException") return undefined;
+    throw error;
+  }
+}
+
+/** The name of an environment's auditor, by that of its rotation function. */
+export function auditorOf(rotationFunction: string): string {
+  return rotationFunction.replace(/rotation$/, "audit");
 }
 
 function thresholdsOf(

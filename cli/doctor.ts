@@ -6,6 +6,7 @@ import Table from "cli-table3";
 import { AWS_PROVIDER_VERSIONS } from "../constructs/provider-versions";
 import { lambdaRotationFunction, snsAlerts } from "../lambda/audit/ports";
 import { AUDIT_ENV } from "../lambda/contract";
+import { auditorOf } from "./audit";
 import { type EnvironmentAccess, type ListedInstance, nameOf, openEnvironment } from "./instances";
 import type { OperatorPorts } from "./ports";
 import { TABLE_STYLE } from "./tables";
@@ -103,7 +104,7 @@ export async function examine(
   const now = ports.clock.now();
   await check("schedules", async () => judgeSchedules(instances, access?.rotationFunctionArn, now));
   let topicArn: string | undefined;
-  const auditor = first.rotationFunction.replace(/rotation$/, "audit");
+  const auditor = auditorOf(first.rotationFunction);
   const hasAuditor = await check("auditor", async () => {
     const found = await ports.aws.lambda
       .send(new GetFunctionConfigurationCommand({ FunctionName: auditor }))

@@ -15,6 +15,9 @@ export const ROTATION_FUNCTION = "valmi-dev-agent-key-rotation";
 const AUDITOR_FUNCTION = "valmi-dev-agent-key-audit";
 const TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:valmi-dev-agent-key-alerts";
 
+// Each command makes dozens of calls; on a busy machine that takes longer than Jest's five seconds.
+jest.setTimeout(30_000);
+
 export interface Ran {
   readonly code: number;
   readonly out: string;
@@ -190,7 +193,16 @@ export class OperatorWorld {
   private lambda(method: string, path: string): [number, string, string?] {
     const name = decodeURIComponent(path.split("/")[3] ?? "");
     if (name === AUDITOR_FUNCTION && this.hasAuditor) {
-      const Environment = { Variables: { VALMI_ALERT_TOPIC_ARN: TOPIC_ARN } };
+      const Environment = {
+        Variables: {
+          VALMI_ENVIRONMENT: "dev",
+          VALMI_SECRET_NAME_START: "valmi/dev/",
+          VALMI_ROTATION_FUNCTION_ARN: FUNCTION_ARN,
+          VALMI_ROTATION_DAYS: "90",
+          VALMI_ALERT_TOPIC_ARN: TOPIC_ARN,
+          VALMI_RUNBOOK_URL: "https://example.com/operations.md",
+        },
+      };
       return [200, JSON.stringify({ FunctionName: name, State: "Active", Environment })];
     }
     if (!this.hasFunction || (name !== ROTATION_FUNCTION && name !== FUNCTION_ARN)) {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isValid, type Verified } from "../../cli/verify";
 import { DAY, HOUR } from "../../local/clock";
 import { OperatorWorld } from "./operator-world";
 
@@ -60,6 +61,14 @@ describe("status", () => {
         issuedAt: "2026-01-01T00:00:00.000Z",
       }),
     ]);
+  });
+
+  test("what should rotate and does not is found; without an auditor nobody knows that it should", async () => {
+    const desk = await OperatorWorld.ready();
+    desk.world.secretsManager.call("CancelRotateSecret", { SecretId: desk.world.secretArn });
+    expect(await desk.run("status")).toMatchObject({ code: 4, out: expect.stringContaining("rotation-off") });
+    desk.hasAuditor = false;
+    expect((await desk.run("status")).code).toBe(0);
   });
 
   test("an instance without a key is listed, and found", async () => {
@@ -160,6 +169,18 @@ describe("verify", () => {
     const ran = await desk.run("verify");
     expect(ran.out).toMatch(row);
     expect(ran.code).toBe(code);
+  });
+
+  test.each<[Partial<Verified>, boolean]>([
+    [{}, true],
+    [{ hasKnownFormat: false }, true],
+    [{ existence: "refused" }, false],
+    [{ existence: "another instance's" }, false],
+    [{ status: "inactive" }, false],
+    [{ status: "no such instance" }, false],
+  ])("with %j: valid is %s", (overrides, valid) => {
+    const sound = { name: "dev/support", fingerprint: "0123456789ab", hasKnownFormat: true } as const;
+    expect(isValid({ ...sound, existence: "this instance's", status: "active", ...overrides })).toBe(valid);
   });
 
   test("a key of another shape is valid all the same", async () => {
