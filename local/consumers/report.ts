@@ -32,7 +32,10 @@ export function switchTable(consumers: readonly ConsumerFigures[], graceMs: numb
       duration(graceMs - bounds.byDefault),
     ]);
   }
-  return table.toString();
+  const note =
+    "Counted from the move of AWSCURRENT. The clock moves in steps of a minute here, and the event's time is in whole\n" +
+    "seconds, so that up to a minute is the story's own. The bound of ECS is that by which the alarm comes.";
+  return `${table.toString()}\n${note}`;
 }
 
 export function callTable({ consumers, startUpReader }: Omit<ConsumersFigures, "leaks">): string {
