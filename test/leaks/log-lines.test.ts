@@ -21,7 +21,7 @@ const judge = (...entries: object[]) =>
 
 test("a line that says what it has to is right, whatever stands around it", () => {
   const { lines, wrong } = judgeLogLines(
-    `2026 INFO [lambda] output:\n${JSON.stringify(LINE)}\n{"not": "ours", "headers": {}}\n{broken`,
+    `2026 INFO [lambda] output:\n${JSON.stringify(LINE)}\n{"_aws": {}, "service": "valmi-dev-agent-key-audit"}\n{"not": "ours", "headers": {}}\n{broken`,
     (service) => service.startsWith("valmi-dev-"),
   );
   expect({ lines, wrong }).toEqual({ lines: 1, wrong: [] });

@@ -53,6 +53,8 @@ export function judgeLogLines(log: string, isOfFunction: (service: string) => bo
     if (!line.startsWith("{")) return [];
     try {
       const entry = JSON.parse(line);
+      // A metric has no more than its dimensions and its numbers.
+      if ("_aws" in entry) return [];
       return typeof entry.service === "string" && isOfFunction(entry.service) ? [entry] : [];
     } catch {
       return [];
