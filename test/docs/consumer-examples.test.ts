@@ -46,9 +46,9 @@ test("ECS: the container gets the key by the ARN of its secret, and starts with 
   for (const type of ["aws_lambda_invocation", "aws_iam_role_policy", "aws_secretsmanager_secret"]) {
     expect(needs).toContainEqual(expect.stringMatching(new RegExp(`^${type}\\.`)));
   }
-  expect(synthesised.all("aws_cloudwatch_event_target").map(({ input }) => input)).toEqual([
+  expect(synthesised.all("aws_cloudwatch_event_target").map(({ input }) => input)).toContain(
     '{"cluster":"agents","service":"support"}',
-  ]);
+  );
 });
 
 test("Lambda: the function's environment holds the secret's ARN alone", () => {
