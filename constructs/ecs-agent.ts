@@ -34,7 +34,10 @@ export interface EcsAgentProps {
   readonly executionRoleName: string;
   /** The services that have the key in their environment, one to five, with rolling deployments. */
   readonly services: readonly EcsServiceName[];
-  /** The SNS topic that is told where a service isn't on its new key; `"none"` says in so many words that nobody is. */
+  /**
+   * The SNS topic that is told where a service isn't on its new key, such as `agentKeys.alertTopicArn`; `"none"` says in so
+   * many words that nobody is.
+   */
   readonly alarmTopicArn: string | "none";
   /**
    * Minutes until a restart that isn't over counts as failed. The old key works on meanwhile.
@@ -61,7 +64,7 @@ export interface EcsAgentProps {
  *   name: "support",
  *   executionRoleName: executionRole.name,
  *   services: [{ cluster: "agents", service: "support" }],
- *   alarmTopicArn: topic.arn,
+ *   alarmTopicArn: agentKeys.alertTopicArn,
  * });
  * const container = { name: "agent", image, secrets: agent.secrets };
  */

@@ -2,7 +2,6 @@ import { EcsCluster } from "@cdktf/provider-aws/lib/ecs-cluster";
 import { EcsService } from "@cdktf/provider-aws/lib/ecs-service";
 import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
-import { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
 import { type AgentKeysStack, EcsAgent } from "../constructs";
 
 /** An agent that reads `VALMI_AGENT_KEY` at its start, as an ECS service. */
@@ -18,14 +17,13 @@ export function supportService(stack: AgentKeysStack, image: string, subnets: st
     }),
   });
   const cluster = new EcsCluster(stack, "cluster", { name: "agents" });
-  const topic = new SnsTopic(stack, "alarms", { name: "agent-alarms" });
 
   const agent = new EcsAgent(stack, "support-agent", {
     agentKey,
     name: "support",
     executionRoleName: executionRole.name,
     services: [{ cluster: "agents", service: "support" }],
-    alarmTopicArn: topic.arn,
+    alarmTopicArn: stack.agentKeys.alertTopicArn,
   });
 
   const task = new EcsTaskDefinition(stack, "task", {
