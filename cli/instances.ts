@@ -3,10 +3,9 @@ import {
   DescribeSecretCommand,
   type Filter,
   paginateListSecrets,
-  type SecretListEntry,
   ResourceNotFoundException as SecretNotFound,
 } from "@aws-sdk/client-secrets-manager";
-import type { ListedSecret } from "../lambda/audit/fleet";
+import { type ListedSecret, toListed } from "../lambda/audit/fleet";
 import { dynamoDbIntentReader, type IntentReader } from "../lambda/audit/intent-reader";
 import { SECRET_TAGS } from "../lambda/contract";
 import type { ControlPlane } from "../lambda/control-plane/client";
@@ -214,35 +213,18 @@ async function describe(ports: OperatorPorts, secretId: string): Promise<ListedI
 
 /** `undefined` where the secret is no agent key's. */
 function toInstance(
-  entry: Omit<SecretListEntry, "SecretVersionsToStages">,
-  versionStages: Readonly<Record<string, readonly string[]>> = {},
+  entry: Parameters<typeof toListed>[0],
+  versionStages: Parameters<typeof toListed>[1],
 ): ListedInstance | undefined {
-  const tags = Object.fromEntries((entry.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
-  const environment = tags[SECRET_TAGS.environment];
-  const id = tags[SECRET_TAGS.id];
-  const { Name: secretName, ARN: secretArn } = entry;
-  if (!environment || !id || !secretName || !secretArn) return undefined;
-  const prefix = secretName.slice(0, secretName.indexOf(`/${environment}/`));
-  const rules = entry.RotationRules;
-  const days = rules?.AutomaticallyAfterDays;
-  const createdAt = entry.CreatedDate?.getTime() ?? 0;
+  const listed = toListed(entry, versionStages);
+  const { [SECRET_TAGS.environment]: environment, [SECRET_TAGS.id]: id } = listed.tags;
+  if (!environment || !id) return undefined;
+  const prefix = listed.secretName.slice(0, listed.secretName.indexOf(`/${environment}/`));
+  const days = entry.RotationRules?.AutomaticallyAfterDays;
   return {
+    ...listed,
     environment,
     id,
-    secretName,
-    secretArn,
-    tags,
-    versionStages,
-    createdAt,
-    lastChangedAt: entry.LastChangedDate?.getTime() ?? createdAt,
-    ...(entry.LastAccessedDate && { lastAccessedDay: entry.LastAccessedDate.getTime() }),
-    rotation: {
-      enabled: entry.RotationEnabled ?? false,
-      scheduled: days !== undefined || rules?.ScheduleExpression !== undefined,
-      ...(entry.RotationLambdaARN && { functionArn: entry.RotationLambdaARN }),
-      ...(entry.LastRotatedDate && { lastAt: entry.LastRotatedDate.getTime() }),
-      ...(entry.NextRotationDate && { nextAt: entry.NextRotationDate.getTime() }),
-    },
     rotationFunction: `${prefix}-${environment}-agent-key-rotation`,
     ...(days !== undefined && { automaticallyAfterDays: days }),
   };

@@ -79,7 +79,8 @@ export function secretsManagerFleet(client: SecretsManagerClient): Fleet {
   };
 }
 
-function toListed(
+/** What a list's entry, or a description, says of a secret. */
+export function toListed(
   entry: Omit<SecretListEntry, "SecretVersionsToStages" | "OwningService">,
   versionStages: Record<string, string[]> = {},
 ): ListedSecret {
