@@ -67,13 +67,14 @@ export function operatorStatements(props: OperatorAccessProps): PolicyStatement[
         "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
         "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
       ],
       Resource: apiKeySecretArn,
     },
     {
       Sid: "HistoryAndOrders",
       Effect: "Allow",
-      Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan"],
+      Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
       Resource: intentTableArn,
     },
     {

@@ -34,7 +34,7 @@ export async function isAllowed(request: Request, { identity, resource }: Polici
         principal: request.principal,
         action: request.action,
         resource: { resource: request.resource, accountId: request.account },
-        contextVariables: renamedKeys({ ...principalKeys(request.principal), ...request.context }),
+        contextVariables: contextOf(request),
       },
       identityPolicies: identity.map((policy, n) => ({ name: String(n), policy: renamed(policy) })),
       serviceControlPolicies: [],
@@ -53,6 +53,17 @@ export async function isAllowed(request: Request, { identity, resource }: Polici
     );
   }
   return outcome.overallResult === "Allowed";
+}
+
+/** Keys that hold a list, however many there are in it. */
+const LISTS = ["dynamodb:LeadingKeys"];
+
+function contextOf({ principal, context }: Request): Record<string, string | string[]> {
+  const values = Object.entries({ ...principalKeys(principal), ...context }).map(([key, value]) => [
+    key,
+    LISTS.includes(key) ? [value] : value,
+  ]);
+  return renamedKeys<string | string[]>(Object.fromEntries(values));
 }
 
 /** What IAM adds to every request. */

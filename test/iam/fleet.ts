@@ -50,6 +50,8 @@ export function synthesise(title: string, environment: Environment, operatorKeyK
       { Effect: "Allow", Principal: { Service: "ecs-tasks.amazonaws.com" }, Action: "sts:AssumeRole" },
     ],
   });
+  const operator = new IamRole(stack, "operator", { name: "operator", assumeRolePolicy });
+  stack.agentKeys.grantOperate("by-operator", operator.name);
   for (const name of ["reader", "strict-reader"]) {
     const role = new IamRole(stack, name, { name, assumeRolePolicy });
     support.grantRead(`by-${name}`, role.name, { strict: name === "strict-reader" });

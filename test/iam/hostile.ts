@@ -1,6 +1,8 @@
 import type { PolicyStatement } from "../../constructs";
+import { AUDITOR_PARTITION } from "../../lambda/contract";
 import type { Request } from "./evaluate";
 import { OUTSIDE_ROLE, OUTSIDE_STRICT_ROLE, VPC_ENDPOINT } from "./fleet";
+import { LEADING_KEYS } from "./record";
 import { ROTATION_FUNCTION, rotationFunctionOf, streamOf } from "./requests";
 import { ACCOUNT, OTHER_ACCOUNT, type Policy, type Role, type StackAccess } from "./synthesised-access";
 
@@ -130,6 +132,82 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
     });
   }
 
+  // The auditor looks, and asks for rotations. It writes no value, moves no label, and no intent but its own record.
+  const audit = functionRole("audit");
+  for (const action of ["DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "RotateSecret"]) {
+    twins(request(audit.arn, `secretsmanager:${action}`, support.arn, own), {
+      ...prefixed(`audit, ${action}: `, elsewhere),
+      ...Object.fromEntries(
+        ["PutSecretValue", "UpdateSecretVersionStage", "CancelRotateSecret", "DeleteSecret"].map((name) => [
+          `audit: ${name}`,
+          { action: `secretsmanager:${name}` },
+        ]),
+      ),
+    });
+  }
+  twins(request(audit.arn, "secretsmanager:GetSecretValue", support.arn, { [STAGE]: "AWSCURRENT" }), {
+    "audit: reads what is pending": { context: { [STAGE]: "AWSPENDING" } },
+  });
+  for (const action of ["dynamodb:GetItem", "dynamodb:PutItem"]) {
+    twins(request(audit.arn, action, intentTable.arn, { [LEADING_KEYS]: AUDITOR_PARTITION }), {
+      [`audit, ${action}: a secret's intent`]: { context: { [LEADING_KEYS]: support.arn } },
+      [`audit, ${action}: another table`]: { resource: `${intentTable.arn}-2` },
+      [`audit, ${action} by a stranger`]: { principal: STRANGER },
+    });
+  }
+  twins(request(audit.arn, "dynamodb:Scan", intentTable.arn), {
+    "intents, all at once, by a stranger": { principal: STRANGER },
+    "audit: another table, all at once": { resource: `${intentTable.arn}-2` },
+  });
+  twins(request(audit.arn, "lambda:InvokeFunction", rotationFunction), {
+    "audit: calls provisioning": { resource: rotationFunction.replace(/rotation$/, "provisioning") },
+    "audit: changes the rotation function": { action: "lambda:UpdateFunctionCode" },
+    "a stranger calls the rotation function": { principal: STRANGER },
+  });
+  for (const topic of stack.topics) {
+    twins(request(audit.arn, "sns:Publish", topic.arn), {
+      "another topic": { resource: `${topic.arn}-2` },
+      "a stranger pages": { principal: STRANGER },
+      "audit: deletes the topic": { action: "sns:DeleteTopic" },
+    });
+    const here = { "aws:SourceAccount": ACCOUNT };
+    for (const service of topic.publishers) {
+      twins(
+        request(service, "sns:Publish", topic.arn, here),
+        {
+          "alarms of another account": { context: { "aws:SourceAccount": OTHER_ACCOUNT } },
+          "alarms of nobody": { context: {} },
+          "another service publishes": { principal: "s3.amazonaws.com" },
+        },
+        { identity: [] },
+      );
+    }
+  }
+
+  // Operators.
+  const operator = stack.roles.find(({ name }) => name === "operator") ?? missing("operator");
+  for (const action of ["DescribeSecret", "GetSecretValue", "RotateSecret", "UpdateSecretVersionStage"]) {
+    twins(request(operator.arn, `secretsmanager:${action}`, support.arn, { ...own, ...endpoint(stack) }), {
+      ...prefixed(`an operator, ${action}: `, elsewhere),
+      ...Object.fromEntries(
+        ["PutSecretValue", "CancelRotateSecret", "DeleteSecret", "PutResourcePolicy"].map((name) => [
+          `an operator: ${name}`,
+          { action: `secretsmanager:${name}` },
+        ]),
+      ),
+    });
+  }
+  twins(request(operator.arn, "secretsmanager:PutSecretValue", support.arn), {
+    "an operator stores a key into a secret that is rotated": { context: own },
+    ...prefixed("an operator, PutSecretValue: ", elsewhere),
+  });
+  for (const action of ["GetItem", "PutItem", "Query"]) {
+    twins(request(operator.arn, `dynamodb:${action}`, intentTable.arn), {
+      "an operator, another table": { resource: `${intentTable.arn}-2` },
+      "an operator deletes history": { action: "dynamodb:DeleteItem" },
+    });
+  }
+
   // Readers.
   twins(request(reader.arn, "secretsmanager:GetSecretValue", support.arn, reading("AWSCURRENT")), {
     "a reader of one instance reads another's key": { resource: other.arn },
@@ -253,6 +331,57 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
       });
     }
     const read = { ...via("secretsmanager"), ...forSecret(support.arn) };
+    for (const action of ["kms:Decrypt", "kms:GenerateDataKey"]) {
+      twins(request(operator.arn, action, keyArn, read), {
+        [`an operator, ${action} by hand`]: { context: forSecret(support.arn) },
+        [`an operator, ${action} for another environment`]: { context: { ...read, ...foreign } },
+        [`an operator, ${action} through another service`]: { context: { ...read, ...via("s3") } },
+      });
+    }
+    twins(request(audit.arn, "kms:Decrypt", keyArn, read), {
+      "audit: decrypts by itself": { context: forSecret(support.arn) },
+      "audit: decrypts for another environment": { context: { ...read, ...foreign } },
+    });
+    for (const { arn } of [audit, operator]) {
+      const context = { ...via("dynamodb"), ...forTable(intentTable.name) };
+      twins(request(arn, "kms:Decrypt", keyArn, context), {
+        "the intent table's key, by hand": { context: forTable(intentTable.name) },
+        "the intent table's key, for another table": { context: { ...context, ...forTable("other") } },
+      });
+    }
+    if (stack.logGroups[0]?.keyArn) {
+      twins(request(operator.arn, "kms:Decrypt", stack.logGroups[0].keyArn, via("lambda")), {
+        "an operator decrypts a function's environment by hand": { context: {} },
+        "an operator decrypts it through another service": { context: via("s3") },
+      });
+    }
+    for (const topic of stack.topics.filter((each) => each.keyArn !== undefined)) {
+      const named = (arn: string) => ({ "kms:EncryptionContext:aws:sns:topicArn": arn });
+      const context = { ...via("sns"), ...named(topic.arn) };
+      for (const action of ["kms:Decrypt", "kms:GenerateDataKey"]) {
+        for (const who of [audit.arn, STRANGER]) {
+          twins(
+            request(who, action, String(topic.keyArn), context),
+            {
+              [`${action} for a page, by hand`]: { context: named(topic.arn) },
+              [`${action} for another topic`]: { context: { ...context, ...named(`${topic.arn}-2`) } },
+              [`${action} for a page, through another service`]: { context: { ...context, ...via("s3") } },
+            },
+            { identity: EVERYTHING },
+          );
+        }
+        for (const service of topic.publishers) {
+          twins(
+            request(service, action, String(topic.keyArn), { "aws:SourceAccount": ACCOUNT }),
+            {
+              [`${action} for another account's alarm`]: { context: { "aws:SourceAccount": OTHER_ACCOUNT } },
+              [`${action} for another service's page`]: { principal: "s3.amazonaws.com" },
+            },
+            { identity: [] },
+          );
+        }
+      }
+    }
     for (const { arn } of [reader, strict]) {
       twins(request(arn, "kms:Decrypt", keyArn, read), {
         "a reader decrypts another instance's key": { context: { ...read, ...forSecret(other.arn) } },
@@ -326,7 +455,7 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
   if (operatorKey.keyArn) {
     const via = (service: string) => ({ "kms:ViaService": `${service}.${region}.amazonaws.com` });
     const named = (arn: string) => ({ "kms:EncryptionContext:SecretARN": arn });
-    for (const role of [rotation, provisioning]) {
+    for (const role of [rotation, provisioning, audit, operator]) {
       const context = { ...via("secretsmanager"), ...named(operatorKey.arn) };
       twins(request(role.arn, "kms:Decrypt", operatorKey.keyArn, context), {
         "the operator's API key's key, by code itself": { context: named(operatorKey.arn) },
@@ -358,6 +487,18 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
     },
     { identity: [] },
   );
+  const rule = (name: string) => ({ "aws:SourceArn": `arn:aws:events:${region}:${ACCOUNT}:rule/${name}` });
+  const { name: auditor, arn: auditorArn } = byName("audit");
+  twins(
+    request("events.amazonaws.com", "lambda:InvokeFunction", auditorArn, rule(auditor)),
+    {
+      "another rule starts the auditor": { context: rule("other") },
+      "EventBridge starts the auditor for nobody": { context: {} },
+      "EventBridge starts the rotation function": { resource: rotationFunction },
+      "another service starts the auditor": { principal: "s3.amazonaws.com" },
+    },
+    { identity: [] },
+  );
   for (const { arn, name } of stack.functions) {
     const caller = `arn:aws:iam::${ACCOUNT}:role/deployer`;
     const invoke = policy(allowing("lambda:InvokeFunction", { Resource: arn } as Partial<PolicyStatement>));
@@ -367,9 +508,11 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
       { identity: [invoke] },
     );
   }
-  for (const { arn, functionName } of stack.roles) {
+  for (const { arn, functionName, name: roleName } of stack.roles) {
     cases.push(
       ...stack.functions
+        // The auditor and operators have it rotate and test itself.
+        .filter(({ name }) => !(mayAsk(functionName, roleName) && name.endsWith("-rotation")))
         .filter(({ name }) => name !== functionName)
         .map(({ arn: resource, name }) => ({
           title: `${name}: called by a role of the stack`,
@@ -381,7 +524,7 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
   }
 
   // In a VPC, the function's code has no use of the network interfaces that Lambda keeps for it.
-  for (const role of [rotation, provisioning]) {
+  for (const role of [rotation, provisioning, audit]) {
     const lambda = stack.functions.find(({ name }) => name === role.functionName);
     if (!lambda?.inVpc) continue;
     for (const [action, resource] of [
@@ -406,6 +549,10 @@ export function endpoint(stack: StackAccess): Readonly<Record<string, string>> {
   return JSON.stringify(stack.secrets[0]?.policy).includes(VPC_ENDPOINT)
     ? { "aws:SourceVpce": VPC_ENDPOINT }
     : {};
+}
+
+function mayAsk(functionName: string | undefined, roleName: string): boolean {
+  return functionName?.endsWith("-audit") === true || roleName === "operator";
 }
 
 function prefixed<Value>(prefix: string, byTitle: Readonly<Record<string, Value>>): Record<string, Value> {

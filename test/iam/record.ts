@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { INTENT_TABLE_KEYS } from "../../lambda/contract";
 import { SecretsManagerState } from "../../local/secrets-manager/state";
 
 /** Who makes calls of AWS: a function by its purpose, a consumer, or a person at the command line. */
@@ -18,8 +19,8 @@ export interface RecordedCall {
 /** What the call is about, told apart as the policies do. */
 export type RecordedResource =
   | { readonly kind: "agent-key" | "operator-key"; readonly rotationFunction: "configured" | "none" }
-  | { readonly kind: "intent-table" | "any" | "topic" }
-  | { readonly kind: "function"; readonly name: string };
+  | { readonly kind: "intent-table" | "any" | "topic" | "trail" }
+  | { readonly kind: "function"; readonly purpose: string };
 
 const caller = new AsyncLocalStorage<Caller>();
 const recorded = new Map<string, { readonly call: RecordedCall; times: number }>();
@@ -46,6 +47,15 @@ export function calledAs<Module extends object>(name: Caller, module: Module): M
   return Object.fromEntries(wrapped) as Module;
 }
 
+/** What a factory makes, whose methods are called as this caller where nobody else calls them. */
+export function madeFor<Made extends object>(name: Caller, made: Made): Made {
+  const wrapped = Object.entries(made).map(([key, method]) => [
+    key,
+    (...args: unknown[]) => as(caller.getStore() ?? name, () => method.apply(made, args)),
+  ]);
+  return Object.fromEntries(wrapped) as Made;
+}
+
 /** Notes one call; `input` is the command's. Calls of nobody, such as a test's own, are not noted. */
 export function note(service: string, operation: string, input: Readonly<Record<string, unknown>>): void {
   const name = caller.getStore();
@@ -69,20 +79,20 @@ type View = Omit<RecordedCall, "caller"> | "nothing-there" | undefined;
 const VIEWS: Readonly<Record<string, (operation: string, input: Readonly<Record<string, unknown>>) => View>> =
   {
     "Secrets Manager": viewOfSecret,
-    DynamoDB: (operation) => ({
+    DynamoDB: (operation, input) => ({
       action: `dynamodb:${operation}`,
       resource: { kind: "intent-table" },
-      context: {},
+      context: leadingKey(input),
     }),
     Lambda: (operation, { FunctionName }) => ({
       action: `lambda:${operation === "Invoke" ? "InvokeFunction" : operation}`,
-      resource: { kind: "function", name: String(FunctionName).split(":").at(-1) ?? "" },
+      resource: { kind: "function", purpose: String(FunctionName).split("-").at(-1) ?? "" },
       context: {},
     }),
     SNS: (operation) => ({ action: `sns:${operation}`, resource: { kind: "topic" }, context: {} }),
     CloudTrail: (operation) => ({
       action: `cloudtrail:${operation}`,
-      resource: { kind: "any" },
+      resource: { kind: operation === "DescribeTrails" ? "any" : "trail" },
       context: {},
     }),
   };
@@ -112,6 +122,20 @@ function viewOfSecret(operation: string, input: Readonly<Record<string, unknown>
     },
     context,
   };
+}
+
+export const LEADING_KEYS = "dynamodb:LeadingKeys";
+/** In the place of a secret's ARN. */
+export const SOME_SECRET = "a secret";
+
+/** The partition that an operation of DynamoDB is about; a scan is about all. */
+function leadingKey({ Key, Item, ExpressionAttributeValues }: Readonly<Record<string, unknown>>) {
+  type Item = Readonly<Record<string, { readonly S?: string }>>;
+  const partition =
+    ((Key ?? Item) as Item | undefined)?.[INTENT_TABLE_KEYS.partition]?.S ??
+    Object.values((ExpressionAttributeValues ?? {}) as Item)[0]?.S;
+  if (partition === undefined) return {};
+  return { [LEADING_KEYS]: partition.startsWith("arn:") ? SOME_SECRET : partition };
 }
 
 /** The Secrets Manager that was asked last: one test has one at a time. */

@@ -1,5 +1,5 @@
 import type { Request } from "./evaluate";
-import type { RecordedCall } from "./record";
+import { LEADING_KEYS, type RecordedCall, SOME_SECRET } from "./record";
 import { ACCOUNT, type Policy, type Role, type StackAccess } from "./synthesised-access";
 
 /** A request that has to be allowed, and why. */
@@ -29,12 +29,19 @@ export function requestsOf(stack: StackAccess, principal: string, call: Recorded
     case "operator-key":
       return [request(stack.operatorKey.arn)];
     case "intent-table":
-      return [request(stack.intentTable.arn)];
+      return [
+        request(
+          stack.intentTable.arn,
+          context[LEADING_KEYS] === SOME_SECRET ? { [LEADING_KEYS]: String(stack.secrets[0]?.arn) } : {},
+        ),
+      ];
+    case "trail":
+      return [request(`arn:aws:cloudtrail:${stack.region}:${ACCOUNT}:trail/everything`)];
     case "topic":
       return stack.topics.map(({ arn }) => request(arn));
     case "function":
       return stack.functions
-        .filter(({ name }) => name.endsWith(resource.name))
+        .filter(({ name }) => name.endsWith(`-${resource.purpose}`))
         .map(({ arn }) => request(arn));
     case "any":
       return [request("*")];
@@ -87,7 +94,21 @@ export function kmsRequestsOf(stack: StackAccess, { principal, action, resource 
       context: { "kms:EncryptionContext:aws:sns:topicArn": arn },
     })),
   ].filter(({ arn }) => arn === resource);
-  return encrypted.flatMap(({ keyArn, via, context }) =>
+  // Of a function's settings, the environment is encrypted with the key of its log.
+  const environment =
+    action === "lambda:GetFunctionConfiguration" && stack.logGroups[0]?.keyArn
+      ? [
+          {
+            principal,
+            action: "kms:Decrypt",
+            resource: stack.logGroups[0].keyArn,
+            account: ACCOUNT,
+            context: { "kms:ViaService": `lambda.${stack.region}.amazonaws.com` },
+            because: "lambda asks KMS in its caller's name",
+          },
+        ]
+      : [];
+  const asked = encrypted.flatMap(({ keyArn, via, context }) =>
     keyArn === undefined
       ? []
       : (KMS_CALLS[action] ?? []).map((kmsAction) => ({
@@ -99,6 +120,26 @@ export function kmsRequestsOf(stack: StackAccess, { principal, action, resource 
           because: `${via} asks KMS in its caller's name`,
         })),
   );
+  return [...environment, ...asked];
+}
+
+/**
+ * What a service asks of another in the name of its caller.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+ */
+export function furtherRequestsOf(stack: StackAccess, request: Request): NeededRequest[] {
+  if (request.action !== "secretsmanager:RotateSecret") return [];
+  const { principal, account } = request;
+  return [
+    {
+      principal,
+      action: "lambda:InvokeFunction",
+      resource: rotationFunctionOf(stack),
+      account,
+      context: {},
+      because: "Secrets Manager asks for the right to invoke the rotation function",
+    },
+  ];
 }
 
 /** A stream of a log group. */
@@ -150,7 +191,7 @@ const NETWORK_CALLS: Readonly<Record<string, readonly string[]>> = {
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
  */
-export function keyRequestsOf({ key, region, logGroups, intentTable }: StackAccess): NeededRequest[] {
+export function keyRequestsOf({ key, region, logGroups, intentTable, topics }: StackAccess): NeededRequest[] {
   if (!key) return [];
   const request = (
     principal: string,
@@ -179,6 +220,17 @@ export function keyRequestsOf({ key, region, logGroups, intentTable }: StackAcce
         "CloudWatch Logs encrypts a log group",
       ),
     ),
+    ...topics
+      .filter(({ keyArn }) => keyArn === key.arn)
+      .flatMap(({ publishers }) => publishers)
+      .flatMap((service) =>
+        request(
+          service,
+          ["Decrypt", "GenerateDataKey"],
+          { "aws:SourceAccount": ACCOUNT },
+          "SNS asks KMS in the name of what publishes",
+        ),
+      ),
     ...request(
       DEPLOYER,
       use,
@@ -223,6 +275,7 @@ export function resourcePolicyOf(stack: StackAccess, resource: string): Policy |
     return stack.key?.arn === resource ? stack.key.policy : KEY_OF_SOMEBODY;
   }
   return (
+    stack.topics.find(({ arn }) => arn === resource)?.policy ??
     stack.secrets.find(({ arn }) => arn === resource)?.policy ??
     stack.functions.find(({ arn }) => arn === resource)?.policy
   );

@@ -10,6 +10,34 @@ jest.mock("../../lambda/provisioning/lifecycle", () =>
     .calledAs("provisioning", jest.requireActual("../../lambda/provisioning/lifecycle")),
 );
 
+jest.mock("../../lambda/rotation/self-test", () =>
+  jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../lambda/rotation/self-test")),
+);
+jest.mock("../../lambda/audit/audit", () =>
+  jest.requireActual("./record").calledAs("audit", jest.requireActual("../../lambda/audit/audit")),
+);
+
+jest.mock("../../lambda/audit/ports", () => {
+  const { madeFor } = jest.requireActual("./record");
+  const actual = jest.requireActual("../../lambda/audit/ports");
+  return {
+    ...actual,
+    lambdaRotationFunction: (...args: unknown[]) => madeFor("audit", actual.lambdaRotationFunction(...args)),
+    snsAlerts: (...args: unknown[]) => madeFor("audit", actual.snsAlerts(...args)),
+  };
+});
+
+// The command line.
+jest.mock("../../cli/program", () =>
+  jest.requireActual("./record").calledAs("operator", jest.requireActual("../../cli/program")),
+);
+
+for (const command of ["adopt", "operator-key"]) {
+  jest.doMock(`../../cli/${command}`, () =>
+    jest.requireActual("./record").calledAs("operator", jest.requireActual(`../../cli/${command}`)),
+  );
+}
+
 // What an agent reads its key by.
 jest.mock("../../consumer/secret-reader", () => {
   const { as } = jest.requireActual("./record");

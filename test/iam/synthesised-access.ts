@@ -41,6 +41,14 @@ export interface FunctionAccess {
   readonly policy: Policy | undefined;
 }
 
+export interface TopicAccess {
+  readonly arn: string;
+  readonly keyArn: string | undefined;
+  readonly policy: Policy | undefined;
+  /** Services of AWS that its policy lets publish. */
+  readonly publishers: readonly string[];
+}
+
 /** Everything in a synthesised stack that says who may do what, with all references resolved. */
 export interface StackAccess {
   readonly name: string;
@@ -51,7 +59,7 @@ export interface StackAccess {
   readonly intentTable: { readonly arn: string; readonly name: string; readonly keyArn: string | undefined };
   readonly functions: readonly FunctionAccess[];
   readonly logGroups: readonly { readonly arn: string; readonly keyArn: string | undefined }[];
-  readonly topics: readonly { readonly arn: string; readonly keyArn: string | undefined }[];
+  readonly topics: readonly TopicAccess[];
   /** The key that is made here. */
   readonly key: { readonly arn: string; readonly policy: Policy } | undefined;
 }
@@ -97,6 +105,10 @@ export function accessOf(name: string, stack: TerraformStack): StackAccess {
   const policies = all("aws_iam_role_policy").map(([address, block]) => ({
     address,
     role: resolve(block.role),
+    policy: policyOf(block.policy),
+  }));
+  const topicPolicies = all("aws_sns_topic_policy").map(([, block]) => ({
+    arn: resolve(block.arn),
     policy: policyOf(block.policy),
   }));
   const permissions = all("aws_lambda_permission").map(([address, block]) => ({
@@ -152,10 +164,19 @@ export function accessOf(name: string, stack: TerraformStack): StackAccess {
       arn: resolve(`\${${address}.arn}`),
       keyArn: optional(block.kms_key_id),
     })),
-    topics: all("aws_sns_topic").map(([address, block]) => ({
-      arn: resolve(`\${${address}.arn}`),
-      keyArn: optional(block.kms_master_key_id),
-    })),
+    topics: all("aws_sns_topic").map(([address, block]) => {
+      const arn = resolve(`\${${address}.arn}`);
+      const policy = topicPolicies.find((each) => each.arn === arn)?.policy;
+      const services = policy?.Statement.map(({ Principal }) =>
+        typeof Principal === "object" ? Principal.Service : undefined,
+      );
+      return {
+        arn,
+        keyArn: optional(block.kms_master_key_id),
+        policy,
+        publishers: (services ?? []).flat().filter((service) => service !== undefined),
+      };
+    }),
     key: all("aws_kms_key").map(([address, block]) => ({
       arn: resolve(`\${${address}.arn}`),
       policy: policyOf(block.policy),
@@ -165,7 +186,7 @@ export function accessOf(name: string, stack: TerraformStack): StackAccess {
 
 /** Resources whose very point is that somebody may do something. */
 const GIVES_ACCESS = /policy|permission|_iam_|grant|_acl/;
-const KNOWN = /^(aws_iam_role|aws_iam_role_policy|aws_lambda_permission)\./;
+const KNOWN = /^(aws_iam_role|aws_iam_role_policy|aws_lambda_permission|aws_sns_topic_policy)\./;
 
 function only<T>(found: readonly T[]): T {
   const [first, ...others] = found;
