@@ -38,6 +38,8 @@ const INSTANCE = {
 const body = fc.oneof(
   jsonText(...NAMES),
   altered(INSTANCE, ...NAMES),
+  // A number that has been rounded already.
+  altered({ ...INSTANCE, id: 2 ** 53 + 2 }, ...NAMES),
   altered({ total: 1, agent_instances: [INSTANCE], agent_types: [INSTANCE] }, ...NAMES),
   altered({ detail: `not accepted: ${MARKERS.apiKey} and ${MARKERS.agentKey}` }, ...NAMES),
   altered(
@@ -203,6 +205,7 @@ export const endlessLists = target("lists without an end", 150, endless, async (
     auth: "api-key",
     apiKey: new ControlPlaneApiKey(MARKERS.apiKey),
     fetch: async () => {
+      if (asked > 2 * MAX_PAGES) throw new Error("asked for ever");
       const first = page(asked++) * pageSize;
       const length = kind === "grows" ? asked : pageSize;
       const agent_instances = Array.from({ length }, (_, n) => ({

@@ -54,6 +54,15 @@ const stored = fc.oneof(
       .constantFrom(...OTHER_SCHEMAS)
       .map((schemaVersion) => JSON.stringify({ ...VALUES_BY_SCHEMA[SCHEMA_VERSION], schemaVersion })),
   },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom("issuedAt", "previousKeyExpiresAt"),
+        fc.constantFrom("+275760-09-13T00:00:00Z", "0", "soon"),
+      )
+      .map(([field, time]) => JSON.stringify({ ...VALUES_BY_SCHEMA[SCHEMA_VERSION], [field]: time })),
+  },
   { weight: 3, arbitrary: garbled(altered(VALUES_BY_SCHEMA[SCHEMA_VERSION])) },
   { weight: 2, arbitrary: jsonText(...Object.keys(LEAST)) },
   { weight: 1, arbitrary: fc.constantFrom(MARKERS.agentKey, MARKERS.apiKey, "", "\ufeff{}") },

@@ -107,6 +107,7 @@ const DEEPLY_NESTED = "[".repeat(DEEP) + "]".repeat(DEEP);
 const NASTY_NUMBERS = ["-0", "1e999", "-1", "0.5", "12345678901234567890", "17"];
 const NASTY_NAMES = ["toString", "valueOf", "toJSON", "__proto__", "constructor", "length", "then", ""];
 const NASTY_TEXTS = [
+  "+275760-09-13T00:00:00.000Z",
   "",
   " ",
   "\u0000",
