@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { descendantsOf, listProcesses, type ProcessInfo } from "../../local/processes";
+import { playOperator, stepsUpon } from "./operator";
 
 const PROJECT = resolve(__dirname, "../..");
 
@@ -132,13 +133,20 @@ test("Ctrl-C in the middle of a deploy ends everything", async () => {
   expect(demo.output).toContain("ended by SIGINT; nothing is left running");
 });
 
-test("--keep leaves everything up until Ctrl-C, and says how to talk to it", async () => {
+test("--keep leaves everything up until Ctrl-C, and says how to talk to it, also by the command line", async () => {
   const demo = new Demo("--keep");
   await demo.untilSays("/_local/clock");
   const urls = [...new Set(demo.output.match(/http:\/\/127\.0\.0\.1:\d+/g))];
-  expect(urls).toHaveLength(3);
-  expect(await Promise.all(urls.map(answers))).toEqual([true, true, true]);
+  expect(urls.length).toBeGreaterThanOrEqual(3);
+  expect(await Promise.all(urls.map(answers))).toEqual(urls.map(() => true));
   expect(demo.output).toMatch(/export VALUE_BACKEND_URL=http:\/\/127\.0\.0\.1:\d+\n/);
+  const variables = Object.fromEntries(
+    [...demo.output.matchAll(/export (AWS_\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
+  );
+  const { failures, said } = await playOperator(stepsUpon(folder), variables);
+  expect(failures).toEqual([]);
+  const report = readFileSync(join(folder, "report.html"), "utf8");
+  for (const text of [said, report]) expect(text).not.toMatch(/(?:agent|token|secret)_[A-Za-z0-9]{8,}/);
 
   demo.interrupt();
 
@@ -146,8 +154,8 @@ test("--keep leaves everything up until Ctrl-C, and says how to talk to it", asy
   expect(demo.output).toMatch(/\npassed: \d+ checks in [\d.]+ s\n$/);
   expect(code).toBe(0);
   expect(demo.leftOvers()).toEqual([]);
-  expect(await Promise.all(urls.map(answers))).toEqual([false, false, false]);
-});
+  expect(await Promise.all(urls.map(answers))).toEqual(urls.map(() => false));
+}, 600_000);
 
 test("a missing prerequisite is one line with the fix", async () => {
   const demo = new Demo("--environment", "qa");
