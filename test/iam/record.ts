@@ -86,7 +86,7 @@ const VIEWS: Readonly<Record<string, (operation: string, input: Readonly<Record<
     }),
     Lambda: (operation, { FunctionName }) => ({
       action: `lambda:${operation === "Invoke" ? "InvokeFunction" : operation}`,
-      resource: { kind: "function", purpose: String(FunctionName).split("-").at(-1) ?? "" },
+      resource: { kind: "function", purpose: /\w+$/.exec(String(FunctionName))?.[0] ?? "" },
       context: {},
     }),
     SNS: (operation) => ({ action: `sns:${operation}`, resource: { kind: "topic" }, context: {} }),
@@ -157,6 +157,21 @@ export function recordAllClients(): void {
     note(this.config.serviceId, operationOf(command), command.input);
     return send.call(this, command, ...rest);
   };
+}
+
+interface Client {
+  readonly config: { readonly serviceId: string };
+  send(command: Command, ...rest: unknown[]): unknown;
+}
+
+/** A client whose own `send` a test has put in the place of the SDK's, with its calls noted all the same. */
+export function noting<Made extends Client>(client: Made): Made {
+  if (!Object.hasOwn(client, "send")) return client;
+  const send = (command: Command, ...rest: unknown[]) => {
+    note(client.config.serviceId, operationOf(command), command.input);
+    return client.send(command, ...rest);
+  };
+  return Object.create(client, { send: { value: send } });
 }
 
 interface Command {

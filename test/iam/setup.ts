@@ -18,12 +18,16 @@ jest.mock("../../lambda/audit/audit", () =>
 );
 
 jest.mock("../../lambda/audit/ports", () => {
-  const { madeFor } = jest.requireActual("./record");
+  const { madeFor, noting } = jest.requireActual("./record");
   const actual = jest.requireActual("../../lambda/audit/ports");
+  const made =
+    (factory: string) =>
+    (client: object, ...args: unknown[]) =>
+      madeFor("audit", actual[factory](noting(client), ...args));
   return {
     ...actual,
-    lambdaRotationFunction: (...args: unknown[]) => madeFor("audit", actual.lambdaRotationFunction(...args)),
-    snsAlerts: (...args: unknown[]) => madeFor("audit", actual.snsAlerts(...args)),
+    lambdaRotationFunction: made("lambdaRotationFunction"),
+    snsAlerts: made("snsAlerts"),
   };
 });
 
