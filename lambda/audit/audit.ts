@@ -51,7 +51,8 @@ export interface AuditDeps {
   readonly log: Log;
 }
 
-type Directory = Pick<ControlPlane, "workspaceName" | "getInstance" | "checkAgentKey"> & InstanceDirectory;
+type Directory = Pick<ControlPlane, "now" | "workspaceName" | "getInstance" | "checkAgentKey"> &
+  InstanceDirectory;
 
 export interface AuditSettings {
   readonly environment: string;
@@ -119,8 +120,9 @@ export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<A
 }
 
 class Run {
-  private readonly now: number;
-  private readonly slot: number;
+  /** On the Control Plane's clock, as everything in intents and values is; on the machine's where it doesn't answer. */
+  private now: number;
+  private slot: number;
   private before: Memory = NOTHING;
   private hasMemory = true;
   private trouble: EnvironmentFacts["controlPlane"];
@@ -138,10 +140,10 @@ class Run {
 
   async run(): Promise<AuditReport> {
     await this.recall();
+    const controlPlane = await this.connect();
     const intents = await this.readIntents();
     const listed = await this.list();
     const shallow = await this.lookAtAll(listed, intents);
-    const controlPlane = await this.connect();
     const looked = await this.lookDeeply(shallow, controlPlane);
     const { checkedThrough } = looked;
     const hourly = await this.hourly(controlPlane, listed, intents);
@@ -235,7 +237,12 @@ class Run {
 
   private async connect(): Promise<Directory | undefined> {
     try {
-      return await this.deps.connect();
+      const controlPlane = await this.deps.connect();
+      // Whether the operator's key is accepted, and what time it is.
+      await controlPlane.workspaceName();
+      this.now = controlPlane.now();
+      this.slot = slotOf(this.now);
+      return controlPlane;
     } catch (error) {
       this.noteTrouble(error);
       return undefined;
@@ -248,14 +255,14 @@ class Run {
     shallow: readonly InstanceFacts[],
     controlPlane: Directory | undefined,
   ): Promise<{ facts: InstanceFacts[]; checkedThrough: number }> {
-    const { budget, secrets, clock } = this.deps;
+    const { budget, secrets } = this.deps;
     const from = firstSlotDue(this.before.checkedThrough, this.now);
     const due = shallow
       .map((look) => ({ look, slots: this.dueIn(look, from) }))
       .filter(({ slots }) => from + slots <= this.slot)
       .sort((a, b) => a.slots - b.slots);
     const deep = new Map<string, InstanceFacts>();
-    const asked = controlPlane && { secrets, controlPlane: this.paced(controlPlane), clock };
+    const asked = controlPlane && { secrets, controlPlane: this.paced(controlPlane), clock: controlPlane };
     let checkedThrough = this.slot;
     for (const { look, slots } of due) {
       try {
@@ -301,7 +308,6 @@ class Run {
     };
     return {
       ...controlPlane,
-      workspaceName: () => wait().then(() => controlPlane.workspaceName()),
       getInstance: (id) => wait().then(() => controlPlane.getInstance(id)),
       checkAgentKey: (key) => wait().then(() => controlPlane.checkAgentKey(key)),
     };
@@ -315,14 +321,14 @@ class Run {
     const isHeard = (name: FindingName) =>
       this.heard.some((each) => each.name === name && each.instance === facts.id);
     const kept = this.carried(facts)
-      .filter(({ name }) => !isHeard(name))
+      .filter(({ name }) => !isHeard(name) && !fresh.some((each) => each.name === name))
       .map(({ since: _, pagedAt: __, ...found }) => found);
     return [...fresh, ...kept.map((each) => ({ ...each, heals: each.heals && !isPaused }))];
   }
 
   // What concerns the environment
 
-  /** Once an hour: is the operator's key accepted, do pages arrive, may the function be invoked, is anybody orphaned. */
+  /** Once an hour: do pages arrive, may the function be invoked, is anybody orphaned. */
   private async hourly(
     controlPlane: Directory | undefined,
     listed: readonly ListedSecret[],
@@ -331,14 +337,6 @@ class Run {
     const before = this.before.hourly;
     const isDueNow =
       before === undefined || this.slot - before.slot >= HOURLY_MS / WATCHDOG_MS || before.slot > this.slot;
-    if (!isDueNow && !(this.wasTroubled() && !this.trouble)) return before;
-    if (controlPlane && !this.trouble) {
-      try {
-        await this.paced(controlPlane).workspaceName();
-      } catch (error) {
-        this.noteTrouble(error);
-      }
-    }
     if (!isDueNow) return before;
     const [alertRouteBroken, mayBeInvoked] = [
       await this.deps.alerts.brokenRoute().catch((error) => nameOf(error)),
@@ -354,10 +352,6 @@ class Run {
       ...(alertRouteBroken === undefined ? {} : { alertRouteBroken }),
       ...(mayBeInvoked === undefined ? {} : { mayBeInvoked }),
     };
-  }
-
-  private wasTroubled(): boolean {
-    return this.before.found.some(({ name }) => TROUBLES.includes(name));
   }
 
   /** Instances that carry this environment's marker, and whose secret is gone. Each unknown one is asked about once a day. */
@@ -407,16 +401,10 @@ class Run {
   ): Promise<{ facts: InstanceFacts[]; selfTest?: Memory["selfTest"]; unusable?: string }> {
     const before = this.before.selfTest;
     const often = before && before.failures.length > 0 ? HOURLY_MS : KEY_CHECK_MS;
-    const able = facts.filter(
-      (each) =>
-        each.currentVersionId !== undefined &&
-        each.pendingVersionId === undefined &&
-        each.rotation.enabled &&
-        this.findingsOf(each).length === 0,
-    );
-    const chosen = able[Math.floor(this.now / DAY_MS) % Math.max(1, able.length)];
+    const isDueNow = !before || this.now - before.at >= often - WATCHDOG_MS / 2;
     const hasTime = this.deps.budget.remainingMs() >= RESERVE_MS;
-    if (!chosen || !hasTime || (before && this.now - before.at < often - WATCHDOG_MS / 2)) {
+    const chosen = isDueNow && hasTime ? this.ableToRotate(facts) : undefined;
+    if (!chosen) {
       const unusable = this.before.found.find(({ name }) => name === "rotation-function-unusable")?.text;
       return {
         facts,
@@ -431,7 +419,10 @@ class Run {
       const selfTest = { at: this.now, failures: ofFunction };
       if (ofFunction.length === failures.length || !controlPlane) return { facts, selfTest };
       // The function is able; the instance is what has to be looked at.
-      const look = await lookDeeply({ ...this.deps, controlPlane: this.paced(controlPlane) }, chosen);
+      const look = await lookDeeply(
+        { ...this.deps, controlPlane: this.paced(controlPlane), clock: controlPlane },
+        chosen,
+      );
       return { facts: facts.map((each) => (each === chosen ? look : each)), selfTest };
     } catch (error) {
       if (isControlPlaneError(error)) {
@@ -442,6 +433,18 @@ class Run {
       // Asked again in an hour.
       return { facts, selfTest: { at: this.now - KEY_CHECK_MS + HOURLY_MS, failures: [] }, unusable };
     }
+  }
+
+  /** Another secret each day, of those with which nothing is the matter. */
+  private ableToRotate(facts: readonly InstanceFacts[]): InstanceFacts | undefined {
+    const able = facts.filter(
+      (each) =>
+        each.currentVersionId !== undefined &&
+        each.pendingVersionId === undefined &&
+        each.rotation.enabled &&
+        this.findingsOf(each).length === 0,
+    );
+    return able[Math.floor(this.now / DAY_MS) % Math.max(1, able.length)];
   }
 
   private noteTrouble(error: unknown): void {
@@ -590,12 +593,6 @@ class Run {
 }
 
 const URGENCY = { page: 0, heal: 1, note: 2 };
-
-const TROUBLES: readonly FindingName[] = [
-  "operator-key-missing",
-  "operator-key-refused",
-  "control-plane-unavailable",
-];
 
 /** Tests of the rotation function that fail where an instance is at fault. */
 const OF_THE_INSTANCE: readonly string[] = ["instance", "agent-key"] satisfies SelfTest[];

@@ -97,7 +97,8 @@ export function findingsOf(facts: InstanceFacts, thresholds: Thresholds, now: nu
   const pausedUntil = pauseOf(facts, now);
   const found = [
     ...valueFindings(facts, now),
-    ...keyFindings(facts, thresholds, now),
+    ...keyFindings(facts, thresholds),
+    ...fuseFindings(facts, thresholds, now),
     ...rotationFindings(facts, thresholds, now),
   ];
   // A guess is no reason to mint: whoever has not read the value waits for the next look.
@@ -190,7 +191,7 @@ function valueFindings(facts: InstanceFacts, now: number): Finding[] {
   return [];
 }
 
-function keyFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds, now: number): Finding[] {
+function keyFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds): Finding[] {
   const { deep } = facts;
   const key = deep?.key;
   if (!deep || !key) return [];
@@ -231,23 +232,25 @@ function keyFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds, now: n
       found.push(finding(facts, "old-key-still-accepted", "note", text));
     }
   }
-  return found.concat(fuseFindings(facts, gracePeriodMs, now));
+  return found;
 }
 
 /** The newest promotion was away from the key that is current now: somebody has put it back, and it still is to end. */
-function fuseFindings(facts: InstanceFacts, gracePeriodMs: number, now: number): Finding[] {
-  const { deep, currentVersionId } = facts;
+function fuseFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds, now: number): Finding[] {
+  const key = facts.deep?.key;
   const newest = facts.intents.find(({ outcome }) => outcome === "promoted");
-  const wasReplaced =
-    newest !== undefined &&
-    deep?.key?.accepted === true &&
-    (newest.previousFingerprint === deep.key.fingerprint || newest.baseVersionId === currentVersionId);
-  if (!wasReplaced) return [];
+  // One that has ended already is refused, which is told by that name.
+  if (!newest || !isBack(facts, newest) || key?.accepted === false) return [];
   const endsAt = newest.previousKeyExpiresAt ?? newest.graceFrom + gracePeriodMs;
-  const text = `key ${deep.key?.fingerprint} was replaced at ${iso(newest.takenAt)}, is current again, and ends at ${iso(endsAt)}`;
+  const text = `key ${newest.previousFingerprint ?? ""} was replaced at ${iso(newest.takenAt)}, is current again, and ends at ${iso(endsAt)}`;
   // Whoever has rolled back gets half of the grace period to say what comes next.
   const heals = now > endsAt - gracePeriodMs / 2;
   return [{ ...finding(facts, "key-on-fuse", "page", text, hoursUntil(endsAt, now)), heals }];
+}
+
+function isBack({ deep, currentVersionId }: InstanceFacts, promotion: IntentRecord): boolean {
+  if (promotion.baseVersionId === currentVersionId) return true;
+  return deep?.key !== undefined && promotion.previousFingerprint === deep.key.fingerprint;
 }
 
 function rotationFindings(facts: InstanceFacts, thresholds: Thresholds, now: number): Finding[] {
@@ -403,5 +406,7 @@ function iso(time: number): string {
 /** Whether a key is looked at every hour: a grace period runs or has just ended, or something was found. */
 export function isWatchedHourly(facts: InstanceFacts, hadFinding: boolean, now: number): boolean {
   const graceEnd = graceEndsAt(facts);
+  const newest = facts.intents.find(({ outcome }) => outcome === "promoted");
+  if (newest && isBack(facts, newest)) return true;
   return hadFinding || (graceEnd !== undefined && now < graceEnd + 2 * HOURLY_MS);
 }

@@ -1,4 +1,4 @@
-import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import { Metrics } from "@aws-lambda-powertools/metrics";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -6,10 +6,11 @@ import { SNSClient } from "@aws-sdk/client-sns";
 import type { Context } from "aws-lambda";
 import { METRICS } from "../contract";
 import { AWS_TIMEOUTS, createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
-import { type AuditDeps, type AuditReport, audit } from "./audit";
+import { type AuditDeps, audit } from "./audit";
 import { secretsManagerFleet } from "./fleet";
 import { dynamoDbIntentReader } from "./intent-reader";
 import { dynamoDbAuditMemory } from "./memory";
+import { emitMetrics } from "./metrics";
 import { lambdaRotationFunction, snsAlerts } from "./ports";
 import { type AuditorSettings, readAuditorSettings } from "./settings";
 
@@ -65,30 +66,13 @@ export async function handler(_event: unknown, context: Context): Promise<void> 
       asked: report.asked,
       pages: report.pages.map(({ name, state }) => `${state} ${name}`),
     });
-    emit(metrics, report);
+    emitMetrics(metrics, report);
     if (report.canPage && settings.heartbeatUrl !== undefined) await beat(settings.heartbeatUrl);
   } catch (error) {
     const failure = presentable(error);
     logger.error("audit failed", { errorName: failure.name, reason: failure.message });
     throw failure;
   }
-}
-
-function emit(metrics: Metrics, report: AuditReport): void {
-  const count = report.findings.filter(({ severity }) => severity === "page").length;
-  metrics.addMetric(METRICS.findings, MetricUnit.Count, count);
-  metrics.addMetric(METRICS.audited, MetricUnit.Count, report.audited);
-  if (report.oldestKeyAgeMs !== undefined) {
-    metrics.addMetric(METRICS.oldestKeyAge, MetricUnit.Seconds, Math.round(report.oldestKeyAgeMs / 1_000));
-  }
-  if (report.leastGraceLeftMs !== undefined) {
-    metrics.addMetric(
-      METRICS.leastGraceLeft,
-      MetricUnit.Seconds,
-      Math.round(report.leastGraceLeftMs / 1_000),
-    );
-  }
-  metrics.publishStoredMetrics();
 }
 
 /** A missed one is nobody's error here: whoever waits for it notices. */

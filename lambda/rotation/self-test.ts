@@ -1,5 +1,5 @@
 import { Stop } from "../domain/decision";
-import { type AgentKeyRecord, parseRecord } from "../domain/secret-value";
+import { parseRecord } from "../domain/secret-value";
 import type { Intent } from "../mint/intent";
 import { versionWith } from "../secrets/secret-store";
 import { activeInstance } from "./look";
@@ -41,32 +41,33 @@ export async function selfTest(deps: RotationDeps, secretArn: string): Promise<r
   const description = await attempt("describe-secret", () => deps.secrets.describe(secretArn));
   const current = description && versionWith("AWSCURRENT", description.versionStages);
   const value = current && (await attempt("read-secret", () => readCurrent(deps, secretArn, current)));
-  if (value) {
+  if (current && value) {
     // The same value under the same version id: Secrets Manager decrypts, compares and ignores it, but asks for permission.
-    const same = { secretId: secretArn, versionId: current, value: value.text, stage: "AWSCURRENT" as const };
+    const same = { secretId: secretArn, versionId: current, value, stage: "AWSCURRENT" as const };
     await attempt("write-secret", () => deps.secrets.putVersion(same));
   }
   await attempt("intent-table", () => writeNoIntent(deps, secretArn));
   const controlPlane = await attempt("operator-key", () => deps.connect());
   const isReached = controlPlane && (await attempt("control-plane", () => controlPlane.workspaceName()));
   if (controlPlane && isReached !== undefined && value) {
-    await attempt("instance", () => activeInstance(controlPlane, value.record, secretArn));
+    const record = await attempt("instance", async () => {
+      const parsed = parseRecord(value);
+      await activeInstance(controlPlane, parsed, secretArn);
+      return parsed;
+    });
+    if (!record) return failures;
     await attempt("agent-key", async () => {
-      const check = await controlPlane.checkAgentKey(value.record.agentKey);
+      const check = await controlPlane.checkAgentKey(record.agentKey);
       if (!check.accepted) throw new Stop("pending-refused");
     });
   }
   return failures;
 }
 
-async function readCurrent(
-  { secrets }: RotationDeps,
-  secretArn: string,
-  versionId: string,
-): Promise<{ readonly text: string; readonly record: AgentKeyRecord }> {
-  const text = await secrets.readVersion(secretArn, versionId);
-  if (text === undefined) throw new Stop("current-missing");
-  return { text, record: parseRecord(text) };
+async function readCurrent({ secrets }: RotationDeps, secretArn: string, versionId: string): Promise<string> {
+  const value = await secrets.readVersion(secretArn, versionId);
+  if (value === undefined) throw new Stop("current-missing");
+  return value;
 }
 
 /** A read, and two conditional writes upon a record that isn't there: DynamoDB asks for permission, and refuses them. */
