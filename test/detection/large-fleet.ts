@@ -10,7 +10,7 @@ import { WATCHDOG_MS } from "../../lambda/audit/intervals";
 import { type Memory, NOTHING } from "../../lambda/audit/memory";
 import { AgentKey } from "../../lambda/domain/credential";
 import { serialiseRecord } from "../../lambda/domain/secret-value";
-import { DAY, MINUTE } from "../../local/clock";
+import { DAY, HOUR, MINUTE } from "../../local/clock";
 import { FUNCTION_ARN } from "../model/world";
 
 /** What AWS and the Control Plane document, of which rotation needs most. */
@@ -26,9 +26,10 @@ interface Call {
   readonly service: "list" | "secrets" | "control-plane" | "table";
 }
 
-/** A day of a large fleet, whose keys rotate evenly over 90 days, in virtual time: counts every call of the shipped audit. */
+/** Some hours of a large fleet, whose keys rotate evenly over 90 days, in virtual time: counts every call of the shipped audit. */
 export async function auditLargeFleet(
   size: number,
+  hours: number,
 ): Promise<{ readonly text: string; readonly faults: readonly string[] }> {
   let now = Date.UTC(2026, 5, 1);
   const start = now;
@@ -37,7 +38,7 @@ export async function auditLargeFleet(
     calls.push({ at: now, service });
     now += CALL_MS;
   };
-  const rotatedAt = (index: number) => start + DAY - (index * INTERVAL_DAYS * DAY) / size;
+  const rotatedAt = (index: number) => start + hours * HOUR - (index * INTERVAL_DAYS * DAY) / size;
   /** When the current key was issued: those that are due today rotate on the way. */
   const issuedAt = (index: number) =>
     rotatedAt(index) <= now ? rotatedAt(index) : rotatedAt(index) - INTERVAL_DAYS * DAY;
@@ -173,7 +174,7 @@ export async function auditLargeFleet(
   };
   let findings = 0;
   let longest = 0;
-  for (let run = 0; run < DAY / WATCHDOG_MS; run++) {
+  for (let run = 0; run < (hours * HOUR) / WATCHDOG_MS; run++) {
     const began = start + run * WATCHDOG_MS;
     now = began;
     endsAt = began + 4 * MINUTE;
@@ -192,22 +193,22 @@ export async function auditLargeFleet(
     findings += report.findings.length;
     longest = Math.max(longest, now - began);
   }
-  return judge(size, calls, { findings, longest, unseen: size - looked.size });
+  return judge(size, calls, { findings, longest, looked: looked.size, hours });
 }
 
 function judge(
   size: number,
   calls: readonly Call[],
-  { findings, longest, unseen }: { findings: number; longest: number; unseen: number },
+  { findings, longest, looked, hours }: { findings: number; longest: number; looked: number; hours: number },
 ): { text: string; faults: string[] } {
   const of = (service: Call["service"]) => calls.filter((each) => each.service === service);
   const rotationsPerMinute = size / INTERVAL_DAYS / (DAY / MINUTE);
   const controlPlaneMax = busiest(of("control-plane"), MINUTE);
   const listsMax = busiest(of("list"), 1_000);
-  const perInstance = (service: Call["service"]) => (of(service).length / size).toFixed(2);
+  const perInstance = (service: Call["service"]) => ((of(service).length / size) * (24 / hours)).toFixed(2);
   const faults = [
     findings > 0 ? `${findings} findings where nothing is the matter` : "",
-    unseen > 0 ? `${unseen} keys were not looked at in a day` : "",
+    looked < 0.9 * size * (hours / 24) ? `only ${looked} keys were looked at` : "",
     controlPlaneMax > CONTROL_PLANE_CALLS_PER_MINUTE + 20
       ? `${controlPlaneMax} calls of the Control Plane a minute`
       : "",
@@ -215,12 +216,12 @@ function judge(
     longest > 4 * MINUTE ? `a run of ${Math.round(longest / 1_000)} s` : "",
   ].filter((fault) => fault !== "");
   const text = [
-    `${size} secrets, one day, ${Math.round(size / INTERVAL_DAYS)} rotations in it; longest run ${Math.round(longest / 1_000)} s of 240`,
+    `${size} secrets, ${hours} hours, ${Math.round((size / INTERVAL_DAYS) * (hours / 24))} rotations in them; longest run ${Math.round(longest / 1_000)} s of 240`,
     `  Control Plane: at most ${controlPlaneMax} calls a minute of ${CONTROL_PLANE_PER_MINUTE} documented; rotations need ${Math.ceil(rotationsPerMinute * ROTATION_CALLS)}`,
     `  ListSecrets:   at most ${listsMax} a second of ${LISTS_DOCUMENTED_PER_SECOND} documented`,
     `  calls per instance and day: Control Plane ${perInstance("control-plane")}, values ${perInstance("secrets")}, lists ${perInstance("list")}, table ${perInstance("table")}`,
     ...(faults.length === 0
-      ? ["  every key was looked at, nothing was found"]
+      ? [`  ${looked} keys were looked at, nothing was found`]
       : faults.map((fault) => `  FAULT: ${fault}`)),
   ].join("\n");
   return { text, faults };
