@@ -31,7 +31,10 @@ const ROTATION: Suite = {
   files: ["look", "promote", "rotation"].map((name) => `lambda/rotation/${name}.ts`),
   tests: ROTATION_TESTS,
 };
-const MINT: Suite = { files: ["lambda/mint/mint.ts"], tests: ["mint/mint"] };
+const MINT: Suite = {
+  files: ["lambda/mint/mint.ts", "lambda/mint/intent.ts"],
+  tests: ["mint/mint", "mint/intent"],
+};
 const PROVISIONING: Suite = {
   files: ["lambda/provisioning/lifecycle.ts"],
   tests: ["provisioning/lifecycle", "provisioning/handler"],
