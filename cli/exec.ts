@@ -3,7 +3,12 @@ import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { agentKeys } from "../consumer/agent-keys";
 import { systemClock } from "../lambda/clock";
 import { AGENT_KEY_FIELD, KEY_SHAPE } from "../lambda/contract";
+import { sqsQueue } from "./new-key-events";
 import { type OnNewKey, runWithKey } from "./runner";
+
+/** About how long from one look at the secret to the next, alone and beside a queue that tells of new keys. */
+export const WATCH_SECONDS = 300;
+export const WATCH_SECONDS_WITH_EVENTS = 900;
 
 /** The variable that the examples of Valmi's SDKs take the key from. */
 const SDK_VARIABLE = "VALUE_AGENT_SECRET";
@@ -13,7 +18,12 @@ export interface ExecRequest {
   /** Besides `VALMI_AGENT_KEY` and `VALUE_AGENT_SECRET`. */
   readonly variables: readonly string[];
   readonly command: readonly string[];
-  readonly watchSeconds: number;
+  /** @default 300, or 900 with a queue of events */
+  readonly watchSeconds?: number;
+  /** URL of this runner's own SQS queue of the secret's events. @default - none */
+  readonly eventQueueUrl?: string;
+  /** @default the AWS configuration's */
+  readonly region?: string;
   readonly stopSeconds: number;
   readonly gracePeriodHours: number;
   readonly overlapSeconds?: number;
@@ -31,18 +41,24 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
       throw new Error(`--env: must be the name of an environment variable, without a value, got: ${got}`);
     }
   }
-  const { secretName: secretId, gracePeriodHours } = request;
-  return runWithKey(
+  const { secretName: secretId, gracePeriodHours, eventQueueUrl } = request;
+  const usual = eventQueueUrl === undefined ? WATCH_SECONDS : WATCH_SECONDS_WITH_EVENTS;
+  if (eventQueueUrl !== undefined && !/^https?:\/\/[^/\s]+\/\S+$/.test(eventQueueUrl)) {
+    throw new Error("--events: must be the URL of an SQS queue, https://…, not its name or ARN");
+  }
+  const queue = eventQueueUrl === undefined ? undefined : sqsQueue(eventQueueUrl, request);
+  const code = await runWithKey(
     {
       command: [program, ...args],
       environment: process.env,
       variables: [AGENT_KEY_FIELD, SDK_VARIABLE, ...request.variables],
-      watchMs: request.watchSeconds * 1_000,
+      watchMs: (request.watchSeconds ?? usual) * 1_000,
       stopMs: request.stopSeconds * 1_000,
       onNewKey: onNewKey(request),
     },
     {
       keys: agentKeys({ secretId, gracePeriodHours, secretsManager: client }),
+      ...(queue && { events: { queue, secretId } }),
       clock: systemClock,
       wait: (milliseconds, signal) => wait(milliseconds, undefined, { signal }),
       random: Math.random,
@@ -51,6 +67,8 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
       isTerminal: process.stdin.isTTY === true,
     },
   );
+  queue?.close();
+  return code;
 }
 
 function onNewKey({ hook, overlapSeconds }: ExecRequest): OnNewKey {

@@ -8,7 +8,7 @@ import { amount, MOST_HOURS, MOST_SECONDS } from "./amount";
 import { type Audited, auditInstances } from "./audit";
 import { CommandError, EXIT_CODES, type ExitCode } from "./command-error";
 import { type Check, checksTable, examine, isHealthy } from "./doctor";
-import { execWithKey } from "./exec";
+import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "./exec";
 import { historyJson, historyTable } from "./history";
 import { findInstance, type ListedInstance, listSome, nameOf, openInstance } from "./instances";
 import { operatorKeyText, rotateOperatorKey, setOperatorKey } from "./operator-key";
@@ -403,9 +403,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused and nothing changed, 4 fi
     )
     .option(
       "--watch <seconds>",
-      "about how often to look for a new key, 5 or more",
+      `about how often to look for a new key, 5 or more (default: ${WATCH_SECONDS}, with --events ${WATCH_SECONDS_WITH_EVENTS})`,
       amount(5, MOST_SECONDS),
-      300,
+    )
+    .option(
+      "--events <queue-url>",
+      "URL of an SQS queue that EventBridge tells of the secret's new keys; this runner's own, since it deletes what it reads",
     )
     .option("--stop <seconds>", "from SIGTERM to SIGKILL", amount(0, MOST_SECONDS), 10)
     .option(
@@ -434,6 +437,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused and nothing changed, 4 fi
           variables: options.env,
           command,
           watchSeconds: options.watch,
+          eventQueueUrl: options.events,
+          region: options.region,
           stopSeconds: options.stop,
           gracePeriodHours: options.grace,
           overlapSeconds: options.overlap,

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import type { AgentKeys } from "../consumer/agent-keys";
 import type { Clock } from "../lambda/clock";
 import type { AgentKey } from "../lambda/domain/credential";
+import { type EventPorts, followEvents, type Look } from "./new-key-events";
 
 /** What happens to the command when there is a new key. */
 export type OnNewKey =
@@ -28,6 +29,8 @@ export interface RunOptions {
 
 export interface RunPorts {
   readonly keys: Pick<AgentKeys, "refresh" | "status">;
+  /** Tells of new keys between two looks. @default - nothing does */
+  readonly events?: Pick<EventPorts, "queue" | "secretId">;
   readonly clock: Clock;
   /** Waits, and rejects when the signal aborts. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
@@ -145,25 +148,39 @@ export async function runWithKey(options: RunOptions, ports: RunPorts): Promise<
     return true;
   }
 
-  async function look(): Promise<void> {
-    let toldAt = Number.NEGATIVE_INFINITY;
+  let toldAt = Number.NEGATIVE_INFINITY;
+
+  async function lookOnce(): Promise<Look> {
+    try {
+      const newest = await keys.refresh();
+      if (toldAt > 0) tell("the secret can be read again");
+      toldAt = Number.NEGATIVE_INFINITY;
+      if (isEnding || all.size === 0 || newest.equals(key)) return "unchanged";
+      tell(`new key ${newest.fingerprint}, after ${key.fingerprint}: ${ON_NEW_KEY[options.onNewKey.kind]}`);
+      if (!(await bring(newest))) return "unchanged";
+      key = newest;
+      return "changed";
+    } catch (error) {
+      if (over.signal.aborted || clock.now() - toldAt < HOUR) return "unread";
+      toldAt = clock.now();
+      tell(
+        `${(error as Error).message}; the command runs on with key ${key.fingerprint}, ${lifeOf(keys, clock)}`,
+      );
+      return "unread";
+    }
+  }
+
+  let lastLook: Promise<Look> = Promise.resolve("unchanged");
+  /** One at a time, each with a read of its own: one that had begun before an event may show what was there before it. */
+  function look(): Promise<Look> {
+    lastLook = lastLook.then(lookOnce);
+    return lastLook;
+  }
+
+  async function watch(): Promise<never> {
     for (;;) {
       await ports.wait(options.watchMs * (0.8 + 0.4 * ports.random()), over.signal);
-      try {
-        const newest = await keys.refresh();
-        if (toldAt > 0) tell("the secret can be read again");
-        toldAt = Number.NEGATIVE_INFINITY;
-        if (isEnding || all.size === 0 || newest.equals(key)) continue;
-        tell(`new key ${newest.fingerprint}, after ${key.fingerprint}: ${ON_NEW_KEY[options.onNewKey.kind]}`);
-        if (await bring(newest)) key = newest;
-      } catch (error) {
-        if (over.signal.aborted) return;
-        if (clock.now() - toldAt < HOUR) continue;
-        toldAt = clock.now();
-        tell(
-          `${(error as Error).message}; the command runs on with key ${key.fingerprint}, ${lifeOf(keys, clock)}`,
-        );
-      }
+      await look();
     }
   }
 
@@ -177,7 +194,12 @@ export async function runWithKey(options: RunOptions, ports: RunPorts): Promise<
     return { signal, handler };
   });
   let current = start(key);
-  void look().catch(() => {}); // ends by the abort
+  // Both end by the abort.
+  void watch().catch(() => {});
+  if (ports.events) {
+    const { wait, random } = ports;
+    void followEvents({ ...ports.events, look, wait, random, tell }, over.signal).catch(() => {});
+  }
   try {
     return await finished;
   } finally {

@@ -1,11 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { AgentKey } from "../../lambda/domain/credential";
 import { serialiseRecord } from "../../lambda/domain/secret-value";
 import { SettableClock } from "../../local/clock";
 import { descendantsOf, listProcesses } from "../../local/processes";
+import { labelUpdated } from "../../local/secrets-manager/events";
 import { type SecretsManager, startSecretsManager } from "../../local/secrets-manager/server";
 import { record } from "../helpers/builders";
 
@@ -16,10 +21,52 @@ const AGENT = `
 const { createHash } = require("node:crypto");
 const name = (text) => createHash("sha256").update(text).digest("hex").slice(0, 12);
 const { VALMI_AGENT_KEY, VALUE_AGENT_SECRET, OTHER_NAME } = process.env;
-console.log("start", ...[VALMI_AGENT_KEY, VALUE_AGENT_SECRET, OTHER_NAME].map(name));
+console.log("start", ...[VALMI_AGENT_KEY, VALUE_AGENT_SECRET, OTHER_NAME ?? ""].map(name));
 process.on("SIGTERM", () => { console.error("ending"); process.exit(7); });
 process.stdin.on("data", (text) => process.stdout.write("heard " + text));
 `;
+
+const NO_NAME = createHash("sha256").update("").digest("hex").slice(0, 12);
+
+/** SQS as the runner calls it: hands out what is there, and answers an empty queue when something comes. */
+async function startQueue() {
+  const calls: { operation: string; input: Record<string, unknown> }[] = [];
+  const messages: string[] = [];
+  let arrived = () => {};
+  const server: Server = createServer(async (request, response) => {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    const operation = String(request.headers["x-amz-target"]).replace("AmazonSQS.", "");
+    calls.push({ operation, input: JSON.parse(text) });
+    if (operation === "ReceiveMessage" && messages.length === 0) {
+      await new Promise<void>((resolve) => {
+        arrived = resolve;
+      });
+    }
+    const Messages = messages.splice(0).map((Body) => ({
+      MessageId: "1",
+      ReceiptHandle: "handle-1",
+      MD5OfBody: createHash("md5").update(Body).digest("hex"),
+      Body,
+      Attributes: { ApproximateReceiveCount: "1" },
+    }));
+    response.setHeader("content-type", "application/x-amz-json-1.0");
+    response.end(
+      JSON.stringify(operation === "ReceiveMessage" ? { Messages } : { Successful: [], Failed: [] }),
+    );
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const send = (body: string) => {
+    messages.push(body);
+    arrived();
+  };
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/000000000000/new-keys`;
+  return { url, calls, send, close };
+}
 
 let secretsManager: SecretsManager;
 let child: ChildProcess | undefined;
@@ -83,6 +130,42 @@ test("runs an agent from one key to the next, and shows neither", async () => {
   for (const key of [first, second]) expect(shown).not.toContain(key.reveal());
 }, 60_000);
 
+test("brings a new key when the queue tells of it, long before the next look", async () => {
+  const queue = await startQueue();
+  const name = "valmi/dev/queued/agent-key";
+  const [first, second] = [new AgentKey("agent_first123"), new AgentKey("agent_second123")];
+  put("CreateSecret", first.reveal(), { Name: name, ClientRequestToken: "1".repeat(32) });
+  const agent = run("--secret", name, "--events", queue.url, "--", process.execPath, "-e", AGENT);
+  await agent.nextLine();
+  put("PutSecretValue", second.reveal(), { SecretId: name, ClientRequestToken: "2".repeat(32) });
+  const secretArn = String(secretsManager.state.secret(name)?.arn);
+  const detail = { name, labelUpdated: "AWSCURRENT", versionId: "2".repeat(32) };
+  queue.send(JSON.stringify(labelUpdated({ id: "1", now: 0, secretArn }, detail)));
+  await agent.nextLine();
+  while (queue.calls.length < 3) await pause(20); // it waits for the next message
+  agent.child.kill("SIGTERM");
+  expect(await once(agent.child, "close")).toEqual([7, null]);
+  queue.close();
+
+  expect(agent.lines.at(-1)).toBe(`start ${Array(2).fill(second.fingerprint).join(" ")} ${NO_NAME}`);
+  expect(queue.calls.map(({ operation }) => operation)).toEqual([
+    "ReceiveMessage",
+    "DeleteMessageBatch",
+    "ReceiveMessage",
+  ]);
+  expect(queue.calls[0]?.input).toEqual({
+    QueueUrl: queue.url,
+    MaxNumberOfMessages: 10,
+    WaitTimeSeconds: 20,
+    VisibilityTimeout: 30,
+    MessageSystemAttributeNames: ["ApproximateReceiveCount"],
+  });
+  expect(queue.calls[1]?.input).toEqual({
+    QueueUrl: queue.url,
+    Entries: [{ Id: "0", ReceiptHandle: "handle-1" }],
+  });
+}, 60_000);
+
 test.each<[string, string[], string, number]>([
   [
     "no such secret",
@@ -98,6 +181,12 @@ test.each<[string, string[], string, number]>([
     1,
   ],
   ["looks too often", ["--secret", NAME, "--watch", "1", "true"], "It must be a number from 5 to 86400.", 2],
+  [
+    "a queue that is no URL",
+    ["--secret", NAME, "--events", "new-keys", "true"],
+    "error: --events: must be the URL of an SQS queue",
+    1,
+  ],
   [
     "two ways to bring the key",
     ["--secret", NAME, "--hook", "true", "--overlap", "1", "true"],

@@ -2,11 +2,19 @@ import { EventEmitter } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import {
+  type EventQueue,
+  FIRST_RETRY_MS,
+  LAST_RETRY_MS,
+  type QueuedMessage,
+  RECEIVE_SPACING_MS,
+} from "../../cli/new-key-events";
 import { type RunOptions, runWithKey } from "../../cli/runner";
 import { AgentKeyUnreadableError } from "../../consumer/secret-reader";
 import { AgentKey } from "../../lambda/domain/credential";
 import { FrozenClock, HOUR, MINUTE } from "../../local/clock";
 import { descendantsOf, isRunning, signalProcess } from "../../local/processes";
+import { labelUpdated } from "../../local/secrets-manager/events";
 import { removeFolders, temporaryFolder, writeProgram } from "../local/programs";
 
 /** Tells a file of its starts and signals, and does with each signal as it was told. */
@@ -26,6 +34,46 @@ tell("start " + process.env.VALMI_AGENT_KEY + " " + process.env.VALUE_AGENT_SECR
 if (onStart.startsWith("exit") && process.env.VALMI_AGENT_KEY === onStart.split(" ")[2]) process.exit(Number(onStart.split(" ")[1]));
 `;
 
+const SECRET = "valmi/dev/support/agent-key";
+const ARN = `arn:aws:secretsmanager:eu-west-1:000000000000:secret:${SECRET}-AbCdEf`;
+
+function event(changes: { name?: string; secretArn?: string; labelUpdated?: string } = {}): string {
+  const { name = SECRET, secretArn = ARN, labelUpdated: label = "AWSCURRENT" } = changes;
+  const detail = { name, labelUpdated: label, versionId: "2".repeat(32) };
+  return JSON.stringify(labelUpdated({ id: "1", now: 0, secretArn }, detail));
+}
+
+/** A queue that hands over what the test sends, and hides nothing: what isn't deleted is to be sent again. */
+class FakeQueue implements EventQueue {
+  readonly deleted: string[] = [];
+  receives = 0;
+  isReachable = true;
+  onDelete = () => {};
+  private readonly waiting: ((messages: QueuedMessage[]) => void)[] = [];
+
+  receive(signal: AbortSignal): Promise<readonly QueuedMessage[]> {
+    this.receives += 1;
+    if (!this.isReachable) return Promise.reject(Object.assign(new Error("x"), { code: "ECONNREFUSED" }));
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+      this.waiting.push(resolve);
+    });
+  }
+
+  async delete(messages: readonly QueuedMessage[]): Promise<void> {
+    this.onDelete();
+    this.deleted.push(...messages.map(({ handle }) => handle));
+  }
+
+  isWaiting = () => this.waiting.length > 0;
+
+  send(...messages: (readonly [handle: string, body: string, receivedTimes?: number])[]): void {
+    this.waiting.shift()?.(
+      messages.map(([handle, body, receivedTimes = 1]) => ({ handle, body, receivedTimes })),
+    );
+  }
+}
+
 /** A runner whose looks come when the test says so. */
 class Stage {
   readonly folder = temporaryFolder();
@@ -38,10 +86,14 @@ class Stage {
   key = "agent_key_0";
   isReadable = true;
   isTerminal = false;
+  queue: FakeQueue | undefined;
+  secretId = SECRET;
+  reads = 0;
   private seenAt = this.clock.now();
 
   run(args: readonly string[] = [], options: Partial<RunOptions> = {}): Promise<number> {
     const refresh = async () => {
+      this.reads += 1;
       if (!this.isReadable) throw new AgentKeyUnreadableError("secret 'x', AWSCURRENT: ECONNREFUSED");
       this.seenAt = this.clock.now();
       return new AgentKey(this.key);
@@ -59,6 +111,7 @@ class Stage {
       },
       {
         keys: { refresh, status },
+        ...(this.queue && { events: { queue: this.queue, secretId: this.secretId } }),
         clock: this.clock,
         random: () => 0.5,
         tell: (line) => this.told.push(line),
@@ -66,8 +119,13 @@ class Stage {
         isTerminal: this.isTerminal,
         wait: (ms, signal) =>
           new Promise((resolve, reject) => {
-            signal.addEventListener("abort", () => reject(signal.reason));
-            this.waits.push({ ms, go: resolve });
+            const abort = () => reject(signal.reason);
+            signal.addEventListener("abort", abort);
+            const go = () => {
+              signal.removeEventListener("abort", abort);
+              resolve();
+            };
+            this.waits.push({ ms, go });
           }),
       },
     );
@@ -91,10 +149,11 @@ class Stage {
 
   started = (count: number) => this.until(() => this.pids().length === count);
 
-  /** Ends the wait that goes on, and gives its length. */
-  async tick(): Promise<number> {
-    await this.until(() => this.waits.length > 0);
-    const wait = this.waits.shift();
+  /** Ends the wait that goes on (the one of this length, where there are two) and gives its length. */
+  async tick(ms?: number): Promise<number> {
+    const index = () => this.waits.findIndex((wait) => ms === undefined || wait.ms === ms);
+    await this.until(() => index() >= 0);
+    const [wait] = this.waits.splice(index(), 1);
     wait?.go();
     return wait?.ms ?? 0;
   }
@@ -317,4 +376,210 @@ test("lets the command run while the secret can't be read, and says for how long
   stage.signal("SIGTERM");
   expect(await run).toBe(0);
   expect(stage.pids()).toHaveLength(1);
+});
+
+describe("with a queue of events", () => {
+  const WATCH = 15 * MINUTE;
+
+  async function start(options: Partial<RunOptions> = {}, queue = new FakeQueue(), secretId = SECRET) {
+    const stage = new Stage();
+    Object.assign(stage, { queue, secretId });
+    const run = stage.run(["exit 0"], { watchMs: WATCH, ...options });
+    await stage.started(1);
+    /** Waits for the queue to be asked (again), and sends. */
+    const send = async (...messages: Parameters<FakeQueue["send"]>) => {
+      if (stage.waits.some(({ ms }) => ms === RECEIVE_SPACING_MS)) await stage.tick(RECEIVE_SPACING_MS);
+      await stage.until(queue.isWaiting);
+      queue.send(...messages);
+      await stage.until(() => stage.waits.some(({ ms }) => ms === RECEIVE_SPACING_MS));
+    };
+    const stop = async () => {
+      stage.signal("SIGTERM");
+      expect(await run).toBe(0);
+    };
+    return { stage, queue, send, stop };
+  }
+
+  test.each([
+    ["its name", SECRET],
+    ["its ARN", ARN],
+    ["its ARN without the last part", ARN.slice(0, -7)],
+  ])("restarts at once, and deletes the message once the secret was read: by %s", async (_, secretId) => {
+    const { stage, queue, send, stop } = await start({}, new FakeQueue(), secretId);
+    stage.key = "agent_key_1";
+    const readsAtDelete: number[] = [];
+    queue.onDelete = () => readsAtDelete.push(stage.reads);
+    await send(["a", event()]);
+    await stage.started(2);
+    expect([queue.deleted, readsAtDelete, stage.reads]).toEqual([["a"], [2], 2]);
+    expect(stage.waits.map(({ ms }) => ms)).toEqual([WATCH, RECEIVE_SPACING_MS]);
+    expect(stage.told).toEqual([expect.stringMatching(/^new key [0-9a-f]{12}/)]);
+    await stop();
+  });
+
+  test("reads once for many messages", async () => {
+    const { stage, queue, send, stop } = await start();
+    stage.key = "agent_key_1";
+    await send(["a", event()], ["b", event()], ["c", event({ name: "other", secretArn: "arn:other" })]);
+    await stage.started(2);
+    expect([stage.reads, queue.deleted]).toEqual([2, ["a", "b", "c"]]);
+    await stop();
+  });
+
+  test.each([
+    [
+      "another secret",
+      event({ name: "valmi/dev/billing/agent-key", secretArn: ARN.replace("support", "billing") }),
+    ],
+    [
+      "a secret whose name only begins so",
+      event({ name: `${SECRET}-2`, secretArn: ARN.replace("-AbC", "-2-AbC") }),
+    ],
+    ["AWSPENDING", event({ labelUpdated: "AWSPENDING" })],
+    ["another kind of event", event().replace("Secret Label Updated", "AWS API Call via CloudTrail")],
+    ["another source", event().replace("aws.secretsmanager", "custom")],
+    ["nothing", "no JSON"],
+  ])("does not read for what tells of %s; deletes it, and says so once", async (_, body) => {
+    const { stage, queue, send, stop } = await start();
+    stage.key = "agent_key_1";
+    await send(["a", body]);
+    await send(["b", body]);
+    expect([stage.reads, queue.deleted]).toEqual([1, ["a", "b"]]);
+    expect(stage.told).toEqual([
+      "the queue holds messages that tell of no new key of this secret; they are deleted",
+    ]);
+    await stop();
+  });
+
+  test("keeps the message while the secret can't be read, however often it comes", async () => {
+    const { stage, queue, send, stop } = await start();
+    stage.isReadable = false;
+    for (const times of [1, 2, 3]) await send(["a", event(), times]);
+    expect([stage.reads, queue.deleted, stage.told.length]).toEqual([4, [], 1]);
+    stage.isReadable = true;
+    stage.key = "agent_key_1";
+    await send(["a", event(), 4]);
+    await stage.started(2);
+    expect(queue.deleted).toEqual(["a"]);
+    await stop();
+  });
+
+  test("reads a second time where the first read showed nothing new, and no third time", async () => {
+    const { stage, queue, send, stop } = await start();
+    await send(["a", event(), 1]);
+    expect(queue.deleted).toEqual([]);
+    await send(["a", event(), 2]);
+    expect([stage.reads, queue.deleted]).toEqual([3, ["a"]]);
+    await stop();
+  });
+
+  test("runs a hook that failed again with the message's second delivery", async () => {
+    const stage = new Stage();
+    const hook = `echo hook >> ${stage.log}; [ $(grep -c hook ${stage.log}) = 2 ]`;
+    const { stage: own, queue, send, stop } = await start({ onNewKey: { kind: "hook", hook } });
+    own.key = "agent_key_1";
+    await send(["a", event(), 1]);
+    await send(["a", event(), 2]);
+    expect(stage.lines()).toEqual(["hook", "hook"]);
+    expect(queue.deleted).toEqual(["a"]);
+    await stop();
+  });
+
+  test("does one thing at a time where a look and an event come together", async () => {
+    const { stage, queue, send, stop } = await start();
+    await stage.rotate();
+    await send(["a", event(), 2]);
+    await stage.started(2);
+    expect([stage.reads, queue.deleted]).toEqual([3, ["a"]]);
+    await stop();
+    expect(stage.pids()).toHaveLength(2);
+  });
+
+  test("goes on by looking where the queue is out of reach for ever, and asks it more and more seldom", async () => {
+    const queue = new FakeQueue();
+    queue.isReachable = false;
+    const { stage, stop } = await start({}, queue);
+    const retries: number[] = [];
+    for (let n = 0; n < 9; n++) {
+      await stage.until(() => stage.waits.length === 2);
+      const retry = stage.waits.find(({ ms }) => ms !== WATCH)?.ms ?? 0;
+      retries.push(retry);
+      expect(queue.receives).toBe(n + 1);
+      await stage.tick(retry);
+    }
+    expect(retries).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300].map((seconds) => seconds * 1_000));
+    expect([FIRST_RETRY_MS, LAST_RETRY_MS]).toEqual([5_000, 300_000]);
+    expect(stage.told).toEqual([
+      "the queue of events: ECONNREFUSED; new keys are found by looking until it is back",
+    ]);
+    stage.key = "agent_key_1";
+    await stage.tick(WATCH);
+    await stage.started(2);
+    await stop();
+  });
+
+  test("takes the queue up again when it is back, and tells of the next outage anew", async () => {
+    const queue = new FakeQueue();
+    queue.isReachable = false;
+    const { stage, send, stop } = await start({}, queue);
+    queue.isReachable = true;
+    await stage.tick(FIRST_RETRY_MS);
+    stage.key = "agent_key_1";
+    await send(["a", event()]);
+    await stage.started(2);
+    queue.isReachable = false;
+    await stage.tick(RECEIVE_SPACING_MS);
+    await stage.tick(FIRST_RETRY_MS);
+    expect(stage.told.map((line) => line.split(/[:;]| [0-9a-f]{12}/)[0])).toEqual([
+      "the queue of events",
+      "the queue of events can be read again",
+      "new key",
+      "the queue of events",
+    ]);
+    await stop();
+  });
+
+  test("a message that can't be deleted ends nothing", async () => {
+    const { stage, queue, send, stop } = await start();
+    queue.onDelete = () => {
+      throw Object.assign(new Error("x"), { name: "AccessDenied" });
+    };
+    stage.key = "agent_key_1";
+    await stage.until(queue.isWaiting);
+    queue.send(["a", event(), 1]);
+    await stage.tick(FIRST_RETRY_MS);
+    await stage.started(2);
+    expect(stage.told.at(-1)).toContain("the queue of events: AccessDenied");
+    queue.onDelete = () => {};
+    await send(["a", event(), 2]);
+    expect(queue.deleted).toEqual(["a"]);
+    await stop();
+  });
+
+  test("a queue that is never empty is asked with a pause", async () => {
+    const { stage, queue, stop } = await start();
+    for (let n = 1; n <= 3; n++) {
+      await stage.until(queue.isWaiting);
+      queue.send(["a", "no JSON"]);
+      await stage.until(() => stage.waits.length === 2);
+      expect(queue.receives).toBe(n);
+      await stage.tick(RECEIVE_SPACING_MS);
+    }
+    await stop();
+  });
+
+  test("what comes while the command ends is kept for the runner after this one", async () => {
+    const stage = new Stage();
+    stage.queue = new FakeQueue();
+    const run = stage.run(["ignore"], { watchMs: WATCH });
+    await stage.started(1);
+    stage.signal("SIGTERM");
+    await stage.until(stage.queue.isWaiting);
+    stage.key = "agent_key_1";
+    stage.queue.send(["a", event()]);
+    await stage.until(() => stage.waits.some(({ ms }) => ms === RECEIVE_SPACING_MS));
+    signalProcess(stage.pids()[0] as number, "SIGKILL");
+    expect(await run).toBe(137);
+    expect([stage.queue.deleted, stage.pids().length]).toEqual([[], 1]);
+  });
 });
