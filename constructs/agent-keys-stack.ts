@@ -3,6 +3,7 @@ import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
 import { AgentKeys, type FunctionBundles } from "./agent-keys";
 import { checkEnvironments, refuseErrors } from "./checks";
+import { defaultStateKey } from "./deployer-access";
 import type { Environment, S3BackendSettings } from "./environment";
 import { AWS_PROVIDER_VERSIONS } from "./provider-versions";
 
@@ -53,7 +54,7 @@ export class AgentKeysStack extends TerraformStack {
   private keepStateIn({ bucket, key, region, roleArn }: S3BackendSettings, environment: Environment): void {
     new S3Backend(this, {
       bucket,
-      key: key ?? `valmi-agent-keys/${environment.name}.tfstate`,
+      key: key ?? defaultStateKey(environment.name),
       region: region ?? environment.region,
       encrypt: true,
       ...(roleArn ? { assumeRole: { roleArn } } : {}),

@@ -2,6 +2,7 @@ import { KmsAlias } from "@cdktf/provider-aws/lib/kms-alias";
 import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
+import { SECRET_TAGS } from "../lambda/contract";
 import type { ResolvedSettings } from "./environment";
 import {
   type AwsLocation,
@@ -44,7 +45,8 @@ export class EnvironmentKey extends Construct {
       deletionWindowInDays:
         settings.removal === "delete" ? DELETION_WINDOW_DAYS.short : DELETION_WINDOW_DAYS.long,
       policy: Lazy.stringValue({ produce: () => policyDocument([...this.statements(), ...this.admitted]) }),
-      tags: settings.tags,
+      // By which the deployer's policy tells it from the account's other keys.
+      tags: { ...settings.tags, [SECRET_TAGS.environment]: settings.name },
       lifecycle: { preventDestroy: settings.removal === "protect" },
     });
     this.alias = new KmsAlias(this, "alias", { name: keyAlias(settings), targetKeyId: key.keyId });

@@ -12,6 +12,7 @@ export {
   type Problem,
   refuseErrors,
 } from "./checks";
+export { credentialsStatements, deployerStatements } from "./deployer-access";
 export { EcsAgent, type EcsAgentProps, type EcsServiceName } from "./ecs-agent";
 export * from "./environment";
 export { IntentTable, type IntentTableProps } from "./intent-table";

@@ -19,7 +19,7 @@ test("a key that KMS rotates, under a name of its own", () => {
   expect(synthesised.one("aws_kms_key")).toMatchObject({
     enable_key_rotation: true,
     deletion_window_in_days: 30,
-    tags: { team: "agents" },
+    tags: { team: "agents", "valmi:environment": "dev" },
     lifecycle: { prevent_destroy: true },
   });
   expect(synthesised.one("aws_kms_alias")).toMatchObject({ name: "alias/valmi-dev-agent-keys" });
