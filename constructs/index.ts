@@ -27,3 +27,4 @@ export { LambdaAgent, type LambdaAgentProps } from "./lambda-agent";
 export { NodeFunction, type NodeFunctionProps } from "./node-function";
 export type { FunctionAccess, PolicyStatement } from "./policy";
 export type { OutsideReader } from "./readers";
+export { RunnerAgent, type RunnerAgentProps } from "./runner-agent";

@@ -6,6 +6,7 @@ import { supportService } from "../../examples/ecs-service";
 import { supportPod } from "../../examples/kubernetes";
 import { supportFunction } from "../../examples/lambda-function";
 import { openToAgents, supportServiceElsewhere } from "../../examples/other-account";
+import { supportRunner } from "../../examples/runner";
 import { app, bundles, environment, Synthesised, stack } from "../helpers/synth";
 
 const ROOT = path.join(__dirname, "../..");
@@ -23,7 +24,7 @@ function synthesise(use: (stack: AgentKeysStack) => void): Synthesised {
   return new Synthesised(own);
 }
 
-test.each(["ecs-service", "lambda-function", "kubernetes", "other-account"])(
+test.each(["runner", "ecs-service", "lambda-function", "kubernetes", "other-account"])(
   "the example %s of the page is the one that is run",
   (name) => {
     const file = readFileSync(path.join(ROOT, "examples", `${name}.ts`), "utf8");
@@ -49,6 +50,15 @@ test("ECS: the container gets the key by the ARN of its secret, and starts with 
   expect(synthesised.all("aws_cloudwatch_event_target").map(({ input }) => input)).toContain(
     '{"cluster":"agents","service":"support"}',
   );
+});
+
+test("the runner: its command names the secret and the queue", () => {
+  const synthesised = synthesise(supportRunner);
+  const outputs = synthesised.configuration.output as unknown as Record<string, { value: string }>;
+  expect(outputs["support-command"]?.value).toMatch(
+    /^npx valmi-agent-keys exec --secret \$\{aws_secretsmanager_secret\..+\.arn\} --events \$\{aws_sqs_queue\..+\.url\} -- node agent\.js$/,
+  );
+  expect(synthesised.all("aws_cloudwatch_event_permission")).toEqual([]);
 });
 
 test("Lambda: the function's environment holds the secret's ARN alone", () => {

@@ -1,4 +1,4 @@
-import { EcsAgent, KubernetesAgent, LambdaAgent, NewKeyForwarding } from "../../constructs";
+import { EcsAgent, KubernetesAgent, LambdaAgent, NewKeyForwarding, RunnerAgent } from "../../constructs";
 import { Synthesised, stack } from "../helpers/synth";
 import { isAllowed, type Request } from "./evaluate";
 import type { Policy } from "./synthesised-access";
@@ -17,6 +17,7 @@ const KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/1234`;
 const MACHINE = `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:support-agent-key-restart`;
 const RULE = `arn:aws:events:${REGION}:${ACCOUNT}:rule/support-agent-key`;
 const BUS = `arn:aws:events:${REGION}:222222222222:event-bus/default`;
+const QUEUE = `arn:aws:sqs:${REGION}:${ACCOUNT}:runner-new-agent-keys`;
 const OIDC = `arn:aws:iam::${ACCOUNT}:oidc-provider/oidc.eks.${REGION}.amazonaws.com/id/ABC`;
 
 const own = stack();
@@ -31,13 +32,15 @@ new EcsAgent(own, "ecs", {
 new LambdaAgent(own, "lambda", { agentKey, name: "support", roleName: "function" });
 new KubernetesAgent(own, "pod", { agentKey, name: "pod", namespace: "agents", oidcProviderArn: OIDC });
 new NewKeyForwarding(own, "forward", { agentKey, name: "forward", eventBusArn: BUS });
+new RunnerAgent(own, "runner", { agentKey, name: "runner", roleName: "machine" });
 const synthesised = new Synthesised(own);
 
 /** With what is known at deploy only. */
 function resolved(text: unknown): Policy {
   const whole = String(text)
     .replace(/\$\{data\.aws_caller_identity\.[\w-]+\.account_id\}/g, ACCOUNT)
-    .replace(/\$\{aws_sfn_state_machine\.[\w-]+\.arn\}/g, MACHINE);
+    .replace(/\$\{aws_sfn_state_machine\.[\w-]+\.arn\}/g, MACHINE)
+    .replace(/\$\{aws_sqs_queue\.[\w-]+\.arn\}/g, QUEUE);
   if (whole.includes("${")) throw new Error(`can't tell what this is: ${whole}`);
   return JSON.parse(whole);
 }
@@ -87,7 +90,7 @@ const READER: [string, Request, boolean][] = [
   ["writes it", request("secretsmanager:PutSecretValue", SECRET), false],
   ["describes it", request("secretsmanager:DescribeSecret", SECRET), false],
 ];
-const readers = ["ecs_read", "lambda_read", "pod_read"].flatMap((part) =>
+const readers = ["ecs_read", "lambda_read", "pod_read", "runner_read"].flatMap((part) =>
   READER.map(([what, asked, allowed]) => [part, what, asked, allowed] as const),
 );
 
@@ -104,13 +107,18 @@ test.each([
   ["ecs_event-policy", "deploys the service", service("ecs:UpdateService", "agents/support"), false],
   ["forward_policy", "sends to the bus", request("events:PutEvents", BUS), true],
   ["forward_policy", "sends to another", request("events:PutEvents", BUS.replace("default", "other")), false],
+  ["runner_read", "waits for new keys", request("sqs:ReceiveMessage", QUEUE), true],
+  ["runner_read", "deletes what it has read", request("sqs:DeleteMessage", QUEUE), true],
+  ["runner_read", "reads another queue", request("sqs:ReceiveMessage", `${QUEUE}-2`), false],
+  ["runner_read", "sends to its own", request("sqs:SendMessage", QUEUE), false],
+  ["runner_read", "empties it", request("sqs:PurgeQueue", QUEUE), false],
 ] as const)("%s %s", async (part, _, asked, allowed) => {
   const resource = asked.resource === KEY ? KEY_POLICY : undefined;
   expect(await isAllowed(asked, { identity: [policyOf(part)], resource })).toBe(allowed);
 });
 
 test("nothing else has permissions", () => {
-  expect(synthesised.all("aws_iam_role_policy")).toHaveLength(6);
+  expect(synthesised.all("aws_iam_role_policy")).toHaveLength(7);
   expect(synthesised.all("aws_iam_role")).toHaveLength(4);
 });
 
