@@ -121,7 +121,7 @@ app.synth();
   const { resource } = JSON.parse(readFileSync(path.join(stack, "cdk.tf.json"), "utf8"));
   expect(Object.keys(resource.aws_secretsmanager_secret)).toHaveLength(1);
   const functions: { filename: string }[] = Object.values(resource.aws_lambda_function);
-  expect(functions).toHaveLength(2);
+  expect(functions).toHaveLength(3);
   for (const { filename } of functions) {
     expect(Object.keys(unzipSync(readFileSync(path.join(stack, filename))))).toEqual(["index.js"]);
   }

@@ -1,4 +1,7 @@
+import type { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import type { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
 import type { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
+import type { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import type { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import type { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
 import type { DataAwsSecretsmanagerSecret } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret";
@@ -11,6 +14,8 @@ import type { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission
 import type { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import type { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsmanager-secret-rotation";
+import type { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
+import type { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
 import { type AssetType, TerraformAsset, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
 import type { FunctionBundles } from "../../constructs";
@@ -18,7 +23,10 @@ import type { FunctionBundles } from "../../constructs";
 /** The provider's classes, however an app has imported them. */
 export interface Aws {
   AwsProvider: typeof AwsProvider;
+  CloudwatchEventRule: typeof CloudwatchEventRule;
+  CloudwatchEventTarget: typeof CloudwatchEventTarget;
   CloudwatchLogGroup: typeof CloudwatchLogGroup;
+  CloudwatchMetricAlarm: typeof CloudwatchMetricAlarm;
   DataAwsCallerIdentity: typeof DataAwsCallerIdentity;
   DataAwsPartition: typeof DataAwsPartition;
   DataAwsSecretsmanagerSecret: typeof DataAwsSecretsmanagerSecret;
@@ -30,6 +38,8 @@ export interface Aws {
   LambdaPermission: typeof LambdaPermission;
   SecretsmanagerSecret: typeof SecretsmanagerSecret;
   SecretsmanagerSecretRotation: typeof SecretsmanagerSecretRotation;
+  SnsTopic: typeof SnsTopic;
+  SnsTopicPolicy: typeof SnsTopicPolicy;
 }
 
 /** The code of the functions: zips, or folders that CDKTF makes zips of. */
@@ -162,6 +172,8 @@ export class BareStack extends TerraformStack {
       sourceAccount: accountId,
     });
 
+    this.addAuditor(aws, accountId, secretArns, addFunction);
+
     const outputs: Record<string, object> = {};
     for (let index = 0; index < size; index++) {
       const instance = `support-${index}`;
@@ -231,6 +243,104 @@ export class BareStack extends TerraformStack {
     new TerraformOutput(this, "agent-instances", {
       description: "Secret and Control Plane id of every agent instance",
       value: outputs,
+    });
+  }
+
+  private addAuditor(
+    aws: Aws,
+    accountId: string,
+    secretArns: string,
+    addFunction: (name: keyof FunctionBundles, statements: object[]) => LambdaFunction,
+  ): void {
+    const topic = new aws.SnsTopic(this, "topic", {
+      name: "valmi-bench-agent-key-alerts",
+      displayName: "Agent keys of bench",
+      tags: TAGS,
+    });
+    new aws.SnsTopicPolicy(this, "topic-policy", {
+      arn: topic.arn,
+      policy: policy({
+        Effect: "Allow",
+        Principal: { Service: ["cloudwatch.amazonaws.com"] },
+        Action: "sns:Publish",
+        Resource: topic.arn,
+        Condition: { StringEquals: { "aws:SourceAccount": accountId } },
+      }),
+    });
+    const auditor = addFunction("audit", [
+      { Effect: "Allow", Action: "secretsmanager:ListSecrets", Resource: "*" },
+      {
+        Effect: "Allow",
+        Action: [
+          "secretsmanager:DescribeSecret",
+          "secretsmanager:GetSecretValue",
+          "secretsmanager:RotateSecret",
+        ],
+        Resource: secretArns,
+      },
+      { Effect: "Allow", Action: "sns:Publish", Resource: topic.arn },
+    ]);
+    const rule = new aws.CloudwatchEventRule(this, "schedule", {
+      name: "valmi-bench-agent-key-audit",
+      description: "Starts the auditor",
+      scheduleExpression: "rate(5 minutes)",
+      tags: TAGS,
+    });
+    const mayStart = new aws.LambdaPermission(this, "schedule-permission", {
+      functionName: auditor.functionName,
+      action: "lambda:InvokeFunction",
+      principal: "events.amazonaws.com",
+      sourceArn: rule.arn,
+    });
+    new aws.CloudwatchEventTarget(this, "schedule-target", {
+      rule: rule.name,
+      arn: auditor.arn,
+      dependsOn: [mayStart],
+    });
+    const common = {
+      evaluationPeriods: 1,
+      comparisonOperator: "GreaterThanThreshold",
+      threshold: 0,
+      alarmActions: [topic.arn],
+      okActions: [topic.arn],
+      tags: TAGS,
+    };
+    for (const [name, metricName, treatMissingData] of [
+      ["findings", "Findings", "ignore"],
+      ["auditor-silent", "Audited", "breaching"],
+    ] as const) {
+      new aws.CloudwatchMetricAlarm(this, name, {
+        ...common,
+        alarmName: `valmi-bench-agent-key-${name}`,
+        alarmDescription: `The alarm ${name}`,
+        namespace: "ValmiAgentKeys",
+        metricName,
+        dimensions: { service: "valmi-bench-agent-key-audit" },
+        statistic: "Maximum",
+        period: 900,
+        treatMissingData,
+      });
+    }
+    const errorsOf = (name: string) => ({
+      id: name,
+      metric: {
+        namespace: "AWS/Lambda",
+        metricName: "Errors",
+        dimensions: { FunctionName: `valmi-bench-agent-key-${name}` },
+        stat: "Sum",
+        period: 3_600,
+      },
+    });
+    new aws.CloudwatchMetricAlarm(this, "errors", {
+      ...common,
+      alarmName: "valmi-bench-agent-key-function-errors",
+      alarmDescription: "Functions end by errors",
+      metricQuery: [
+        { id: "errors", expression: "SUM([rotation, audit])", label: "Errors", returnData: true },
+        errorsOf("rotation"),
+        errorsOf("audit"),
+      ],
+      treatMissingData: "notBreaching",
     });
   }
 }

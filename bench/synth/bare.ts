@@ -1,5 +1,8 @@
 // A CDKTF app without constructs of its own, which imports of the provider only what it uses.
+import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
 import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
 import { DataAwsSecretsmanagerSecret } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret";
@@ -12,6 +15,8 @@ import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsmanager-secret-rotation";
+import { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
+import { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
 import { App, AssetType } from "cdktf";
 import { BareStack } from "./bare-stack";
 import { readArguments, reportUsage } from "./run";
@@ -23,7 +28,10 @@ new BareStack(
   "bench",
   {
     AwsProvider,
+    CloudwatchEventRule,
+    CloudwatchEventTarget,
     CloudwatchLogGroup,
+    CloudwatchMetricAlarm,
     DataAwsCallerIdentity,
     DataAwsPartition,
     DataAwsSecretsmanagerSecret,
@@ -35,6 +43,8 @@ new BareStack(
     LambdaPermission,
     SecretsmanagerSecret,
     SecretsmanagerSecretRotation,
+    SnsTopic,
+    SnsTopicPolicy,
   },
   size,
   { paths: bundles, type: AssetType.FILE },

@@ -7,6 +7,7 @@ export function environmentOf(size: number): Environment {
     region: "eu-central-1",
     controlPlane: { apiKeySecretName: "valmi/bench/operator-api-key" },
     removal: "delete",
+    kms: "aws",
     tags: { team: "agents" },
     agentInstances: Array.from({ length: size }, (_, index) => agentInstance(index)),
   };
