@@ -17,7 +17,7 @@ test.each(["calm", "stormy"] as const)(
     expect(sum("failedCalls") > 0).toBe(weather === "stormy");
     expect(sum("failedReads") > 0).toBe(weather === "stormy");
   },
-  120_000,
+  600_000,
 );
 
 test.each<[string, StoryOptions["agent"]]>([
@@ -29,5 +29,5 @@ test.each<[string, StoryOptions["agent"]]>([
     const stories = await play({ weather: "stormy", ...(agent && { agent }) }, 5);
     expect(brokenIn(stories).join("\n")).toContain("a call failed at");
   },
-  120_000,
+  600_000,
 );
