@@ -42,7 +42,7 @@ export function deployerStatements(environment: Environment, accountId: string):
     rest: Pick<PolicyStatement, "Condition"> = {},
   ): PolicyStatement => ({ Sid, Effect: "Allow", Action, Resource, ...rest });
 
-  const statements: PolicyStatement[] = [
+  return [
     allow(
       "Roles",
       [
@@ -175,12 +175,8 @@ export function deployerStatements(environment: Environment, accountId: string):
       ],
       regional("cloudwatch", `alarm:${names}`),
     ),
-    // Both are asked by name, and judged by what they could list.
-    allow(
-      "ListLogGroupsAndAlarms",
-      ["cloudwatch:DescribeAlarms", "logs:DescribeLogGroups"],
-      [regional("cloudwatch", "alarm:*"), regional("logs", "log-group:*")],
-    ),
+    // Asked by name, and judged by what it could list.
+    allow("ListAlarms", ["cloudwatch:DescribeAlarms"], regional("cloudwatch", "alarm:*")),
     allow(
       "Rules",
       [
@@ -227,6 +223,7 @@ export function deployerStatements(environment: Environment, accountId: string):
     allow(
       "List",
       [
+        "logs:DescribeLogGroups",
         ...(settings.removal === "protect" ? ["secretsmanager:ListSecrets"] : []),
         ...(settings.kms === "managed-per-environment" ? ["kms:ListAliases"] : []),
         ...(settings.vpc ? ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"] : []),
@@ -235,7 +232,6 @@ export function deployerStatements(environment: Environment, accountId: string):
     ),
     ...(environment.assumeRole ? [] : credentialsStatements(environment)),
   ];
-  return statements.filter(({ Action }) => Action?.length !== 0);
 }
 
 /** What the credentials at hand need where the environment names a role to deploy with: that role, and the state. */

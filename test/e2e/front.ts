@@ -10,6 +10,11 @@ import type { Front } from "../../local/local-run";
 
 /** One call of Terraform, or of Secrets Manager upon a function, as it went. */
 export interface Call {
+  /** Of AWS, as the signature names it, such as `iam`. */
+  readonly service: string;
+  readonly userAgent: string;
+  /** HTTP method and path. */
+  readonly route: string;
   /** Such as `CreateRole`, `CreateFunction`, `Invoke`. */
   readonly operation: string;
   /** What it is about: the function's name; else "". */
@@ -59,6 +64,9 @@ export async function startFront(): Promise<RecordingFront> {
     });
     const answer = await textOf(answered);
     const call: Call = {
+      service: /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? "")?.[1] ?? "",
+      userAgent: headers["user-agent"] ?? "",
+      route: `${method} ${decodeURIComponent(url.split("?")[0] ?? "")}`,
       ...operationOf(method, url, headers, request.toString()),
       request: request.toString(),
       status: answered.statusCode ?? 502,

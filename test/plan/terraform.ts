@@ -61,12 +61,16 @@ export class Terraform {
       .map(({ address, change }) => `${change.actions.join("+")} ${address}`);
   }
 
-  /** @param parallelism how many resources Terraform is at together. @default 10 */
-  async apply({ parallelism = 10 } = {}): Promise<Apply> {
+  /**
+   * @param parallelism how many resources Terraform is at together. @default 10
+   * @param destroy whether everything is removed. @default false
+   */
+  async apply({ parallelism = 10, destroy = false } = {}): Promise<Apply> {
     const { folder, deployment } = this.local;
     this.applies += 1;
     const logFile = join(folder, "logs", `apply-${String(this.applies).padStart(2, "0")}.log`);
     const args = ["apply", "-auto-approve", "-input=false", "-no-color", `-parallelism=${parallelism}`];
+    if (destroy) args.push("-destroy");
     const child = startProcess(this.toolchain.terraform.path, args, {
       cwd: deployment.stackFolder(),
       env: deployment.environment(),
