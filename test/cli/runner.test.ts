@@ -74,6 +74,8 @@ class FakeQueue implements EventQueue {
   }
 }
 
+const stages: Stage[] = [];
+
 /** A runner whose looks come when the test says so. */
 class Stage {
   readonly folder = temporaryFolder();
@@ -99,6 +101,7 @@ class Stage {
       return new AgentKey(this.key);
     };
     const status = () => ({ fingerprint: "", seenAt: this.seenAt, worksUntil: this.seenAt + 24 * HOUR });
+    stages.push(this);
     return runWithKey(
       {
         command: [this.program, this.log, ...args],
@@ -170,7 +173,13 @@ class Stage {
 
 const events = (stage: Stage) => stage.lines().map((line) => line.split(" ").slice(0, -1).join(" "));
 
-afterEach(removeFolders);
+afterEach(() => {
+  // Of a test that failed: jest would wait for them.
+  for (const pid of stages.splice(0).flatMap((stage) => stage.pids())) {
+    if (isRunning(pid)) signalProcess(pid, "SIGKILL");
+  }
+  removeFolders();
+});
 
 test("gives the key under both names, and passes the exit code on", async () => {
   const stage = new Stage();
