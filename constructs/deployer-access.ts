@@ -283,13 +283,13 @@ function keyStatements(
   return [
     ...(isManaged
       ? [
-          // A key's ARN says nothing of what it is for: its tag does, which it gets as it is made.
+          // A key's ARN says nothing of what it is for: its tag does, which it gets as it is made. Another environment's stays its own.
           {
             Sid: "MakeKey",
             Effect: "Allow" as const,
             Action: ["kms:CreateKey", "kms:TagResource"],
             Resource: "*",
-            Condition: { StringEquals: named },
+            Condition: { StringEquals: named, StringEqualsIfExists: own },
           },
           {
             Sid: "KeepKey",

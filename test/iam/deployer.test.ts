@@ -292,6 +292,11 @@ const HOSTILE: readonly (readonly [string, DeployerRequest, DeployerRequest])[] 
     request("kms:CreateKey", "*"),
     request("kms:CreateKey", "*", tagged("Request", "dev")),
   ],
+  [
+    "taking another environment's key for one's own",
+    request("kms:TagResource", KEY, { ...tagged("Resource", "production"), ...tagged("Request", "dev") }),
+    request("kms:TagResource", KEY, tagged("Request", "dev")),
+  ],
   ["decrypting by hand", decrypt("s3"), decrypt("secretsmanager")],
   ["decrypting another's secret", decrypt("secretsmanager", secret("billing")), decrypt("secretsmanager")],
   ["decrypting by another key", decrypt("secretsmanager", AGENT_KEY, "x"), decrypt("secretsmanager")],
