@@ -93,7 +93,7 @@ describe.each([
 
   test("is lost rather than copied", () => {
     expect(() => (structuredClone(key) as typeof key).reveal()).toThrow(TypeError);
-    expect(() => ({ ...key }).reveal()).toThrow(TypeError);
+    expect(() => (({ ...key }) as typeof key).reveal()).toThrow(TypeError);
     expect(() => Object.create(key).reveal()).toThrow(TypeError);
   });
 
