@@ -45,8 +45,8 @@ const DOMAIN: Suite = {
 };
 
 const SIZES = {
-  /** What fits into CI: the decision, the mint and the steps. */
-  ci: [DECISION, MINT, STEPS],
+  /** A few minutes: the decision, the mint and the steps. */
+  least: [DECISION, MINT, STEPS],
   protocol: [DECISION, MINT, STEPS, ROTATION],
   all: [DECISION, MINT, STEPS, ROTATION, PROVISIONING, DOMAIN],
 } as const satisfies Record<string, readonly Suite[]>;
