@@ -8,7 +8,7 @@ export interface DeployerRequest {
   readonly context: Readonly<Record<string, string>>;
 }
 
-/** What `record-deployer.ts` recorded. */
+/** What `record-local-run.ts` recorded. */
 export interface DeployerCalls {
   /** Types of the resources that were deployed; data sources begin with `data.`. */
   readonly resourceTypes: readonly string[];
@@ -102,7 +102,8 @@ const VIEWS: Readonly<Record<string, View>> = {
     }
     const id: string = body.SecretId;
     const resource = id.startsWith("arn:") ? id : arn("secretsmanager", `secret:${id}-AbCdEf`);
-    if (operation !== "RotateSecret") return [{ action, resource }];
+    // A function of ours has a secret rotated by what the secret has been given.
+    if (operation !== "RotateSecret" || !body.RotationLambdaARN) return [{ action, resource }];
     return [
       { action, resource, context: { "secretsmanager:RotationLambdaARN": body.RotationLambdaARN } },
       { action: "lambda:InvokeFunction", resource: body.RotationLambdaARN },
@@ -215,7 +216,7 @@ function useOfKey(use: string, service: string, context: Readonly<Record<string,
   };
 }
 
-function withoutChance(text: string): string {
+export function withoutChance(text: string): string {
   return text
     .replaceAll("000000000000", ACCOUNT)
     .replace(/(:secret:.*-key)-\w{6}$/, "$1-AbCdEf")

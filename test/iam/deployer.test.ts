@@ -10,7 +10,7 @@ import type { Policy } from "./synthesised-access";
 
 /*
  * What whoever deploys may do, against what Terraform asked for in a local deploy, changes and a destroy. They are
- * recorded anew by `node --import tsx test/iam/record-deployer.ts`, which takes three minutes.
+ * recorded anew by `node --import tsx test/iam/record-local-run.ts`, which takes three minutes.
  */
 
 const REGION = "eu-central-1";

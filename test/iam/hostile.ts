@@ -2,8 +2,8 @@ import type { PolicyStatement } from "../../constructs";
 import { AUDITOR_PARTITION } from "../../lambda/contract";
 import type { Request } from "./evaluate";
 import { OUTSIDE_ROLE, OUTSIDE_STRICT_ROLE, VPC_ENDPOINT } from "./fleet";
-import { LEADING_KEYS } from "./record";
-import { ROTATION_FUNCTION, rotationFunctionOf, streamOf } from "./requests";
+import { LEADING_KEYS, ROTATION_FUNCTION } from "./record";
+import { rotationFunctionOf, streamOf } from "./requests";
 import { ACCOUNT, OTHER_ACCOUNT, type Policy, type Role, type StackAccess } from "./synthesised-access";
 
 /** What must be denied, and the same request but for one fact, which must be allowed. */

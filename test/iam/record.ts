@@ -110,9 +110,6 @@ function viewOfSecret(operation: string, input: Readonly<Record<string, unknown>
     return { action, resource: { kind: "operator-key", rotationFunction: "none" }, context };
   }
   if (!secret) return "nothing-there";
-  const context: Record<string, string> = {};
-  if (typeof input.VersionStage === "string") context[`${KEY}VersionStage`] = input.VersionStage;
-  if (typeof input.VersionId === "string") context[`${KEY}VersionId`] = "a-version";
   const isAgentKey = /\/agent-key$/.test(secret.name);
   return {
     action,
@@ -120,22 +117,40 @@ function viewOfSecret(operation: string, input: Readonly<Record<string, unknown>
       kind: isAgentKey ? "agent-key" : "operator-key",
       rotationFunction: secret.rotation?.functionArn ? "configured" : "none",
     },
-    context,
+    context: versionKeys(input),
   };
 }
 
+/** What a request to Secrets Manager says of versions and labels. */
+export function versionKeys({ VersionStage, VersionId }: Readonly<Record<string, unknown>>) {
+  return {
+    ...(typeof VersionStage === "string" && { [`${KEY}VersionStage`]: VersionStage }),
+    ...(typeof VersionId === "string" && { [`${KEY}VersionId`]: "a-version" }),
+  };
+}
+
+export const ROTATION_FUNCTION = "secretsmanager:resource/AllowRotationLambdaArn";
 export const LEADING_KEYS = "dynamodb:LeadingKeys";
 /** In the place of a secret's ARN. */
 export const SOME_SECRET = "a secret";
 
-/** The partition that an operation of DynamoDB is about; a scan is about all. */
-function leadingKey({ Key, Item, ExpressionAttributeValues }: Readonly<Record<string, unknown>>) {
-  type Item = Readonly<Record<string, { readonly S?: string }>>;
-  const partition =
-    ((Key ?? Item) as Item | undefined)?.[INTENT_TABLE_KEYS.partition]?.S ??
-    Object.values((ExpressionAttributeValues ?? {}) as Item)[0]?.S;
+function leadingKey(input: Readonly<Record<string, unknown>>): Record<string, string> {
+  const partition = partitionOf(input);
   if (partition === undefined) return {};
   return { [LEADING_KEYS]: partition.startsWith("arn:") ? SOME_SECRET : partition };
+}
+
+/** The partition that an operation of DynamoDB is about; a scan is about all. */
+export function partitionOf({
+  Key,
+  Item,
+  ExpressionAttributeValues,
+}: Readonly<Record<string, unknown>>): string | undefined {
+  type Item = Readonly<Record<string, { readonly S?: string }>>;
+  return (
+    ((Key ?? Item) as Item | undefined)?.[INTENT_TABLE_KEYS.partition]?.S ??
+    Object.values((ExpressionAttributeValues ?? {}) as Item)[0]?.S
+  );
 }
 
 /** The Secrets Manager that was asked last: one test has one at a time. */

@@ -1,5 +1,5 @@
 import type { Request } from "./evaluate";
-import { LEADING_KEYS, type RecordedCall, SOME_SECRET } from "./record";
+import { LEADING_KEYS, type RecordedCall, ROTATION_FUNCTION, SOME_SECRET } from "./record";
 import { ACCOUNT, type Policy, type Role, type StackAccess } from "./synthesised-access";
 
 /** A request that has to be allowed, and why. */
@@ -7,8 +7,6 @@ export interface NeededRequest extends Request {
   /** `recorded`: code made it. Else the reason why AWS makes it in the role's name. */
   readonly because: string;
 }
-
-export const ROTATION_FUNCTION = "secretsmanager:resource/AllowRotationLambdaArn";
 
 /** What a recorded call comes to in a stack: one request for each thing there that it may be about. */
 export function requestsOf(stack: StackAccess, principal: string, call: RecordedCall): Request[] {

@@ -176,10 +176,7 @@ function printTable(
 
 new Command("test:mutants")
   .addOption(
-    new Option(
-      "--size <size>",
-      "which modules: a part for CI, the protocol, or provisioning and the domain too",
-    )
+    new Option("--size <size>", "which modules: the least, the protocol, or provisioning and the domain too")
       .choices(Object.keys(SIZES))
       .default("protocol"),
   )
