@@ -43,7 +43,8 @@ export class AgentKey extends Construct {
       secret: this.secret,
       rotationFunction: props.rotationFunction,
       schedule: settings.rotation,
-      dependsOn: [this.instance.resource, ...environmentResources],
+      // And so, by way of the instance, on whatever of the environment must be there first.
+      dependsOn: [this.instance.resource],
     });
   }
 }

@@ -131,7 +131,7 @@ export class AgentKeys extends Construct {
       ...(key ? { environmentKey: key } : {}),
     });
     this.alertTopicArn = topic.arn;
-    new Auditor(this, "auditor", {
+    const auditor = new Auditor(this, "auditor", {
       settings,
       location,
       bundle: bundles.audit,
@@ -142,7 +142,7 @@ export class AgentKeys extends Construct {
       access: [this.intentTable.auditAccess(), controlPlane.callAccess()],
       ...functionEncryption,
     });
-    new Alarms(this, "alarms", { settings, location, topicArn: topic.arn });
+    const { alarms } = new Alarms(this, "alarms", { settings, location, topicArn: topic.arn });
     Annotations.of(this).addInfo(
       `${settings.name}: ${describeCost(monthlyCost(settings, agentInstances.length))}`,
     );
@@ -167,7 +167,13 @@ export class AgentKeys extends Construct {
       rotationFunction: this.rotationFunction,
       provisioningFunction: this.provisioningFunction,
       // An interrupted deploy shall leave these before any instance, and a removal shall come to them last.
-      environmentResources: [permission, ...(key ? [key.alias] : [])],
+      environmentResources: [
+        permission,
+        ...(key ? [key.alias] : []),
+        auditor.schedule,
+        ...(topic.policy ? [topic.policy] : []),
+        ...alarms,
+      ],
     };
     this.agentKeys = new Map(
       agentInstances.map((instance) => [

@@ -4,6 +4,7 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
 import { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
+import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import { METRICS } from "../lambda/contract";
 import type { ResolvedSettings } from "./environment";
@@ -23,6 +24,8 @@ export class AlertTopic extends Construct {
   readonly arn: string;
   /** Of the key that the topic is encrypted with, where both were made here. */
   readonly keyArn?: string;
+  /** What comes last of it; absent where the topic is given. */
+  readonly policy?: ITerraformDependable;
 
   constructor(scope: Construct, id: string, { settings, location, environmentKey }: AlertTopicProps) {
     super(scope, id);
@@ -39,7 +42,7 @@ export class AlertTopic extends Construct {
       ...(environmentKey ? { kmsMasterKeyId: environmentKey.arn } : {}),
     });
     const services = ["cloudwatch.amazonaws.com", ...(settings.alerts.trail ? ["events.amazonaws.com"] : [])];
-    new SnsTopicPolicy(this, "policy", {
+    this.policy = new SnsTopicPolicy(this, "policy", {
       arn: topic.arn,
       policy: policyDocument([
         {
@@ -72,13 +75,15 @@ const HOUR = 3_600;
  * failed rotations are told as they happen; the dashboard is there if wanted.
  */
 export class Alarms extends Construct {
+  readonly alarms: readonly ITerraformDependable[];
+
   constructor(scope: Construct, id: string, { settings, location, topicArn }: AlarmsProps) {
     super(scope, id);
     const auditor = functionName(settings, "audit");
     const rotation = functionName(settings, "rotation");
     const actions = { alarmActions: [topicArn], okActions: [topicArn], tags: settings.tags };
 
-    new CloudwatchMetricAlarm(this, "findings", {
+    const findings = new CloudwatchMetricAlarm(this, "findings", {
       alarmName: alertName(settings, "findings"),
       alarmDescription:
         "The auditor has found something about agent keys that a person has to act upon; its page names it.",
@@ -94,7 +99,7 @@ export class Alarms extends Construct {
       treatMissingData: "ignore",
       ...actions,
     });
-    new CloudwatchMetricAlarm(this, "silent", {
+    const silent = new CloudwatchMetricAlarm(this, "silent", {
       alarmName: alertName(settings, "auditor-silent"),
       alarmDescription:
         "The auditor of the agent keys has not run to its end for an hour: nobody watches them.",
@@ -110,7 +115,7 @@ export class Alarms extends Construct {
       treatMissingData: "breaching",
       ...actions,
     });
-    new CloudwatchMetricAlarm(this, "errors", {
+    const errors = new CloudwatchMetricAlarm(this, "errors", {
       alarmName: alertName(settings, "function-errors"),
       alarmDescription: "The rotation function or the auditor has ended by errors in two hours running.",
       metricQuery: [
@@ -143,6 +148,7 @@ export class Alarms extends Construct {
       ...actions,
     });
 
+    this.alarms = [findings, silent, errors];
     if (settings.alerts.trail) this.tellFailures(settings, location, topicArn);
     if (settings.alerts.dashboard) this.draw(settings, auditor);
   }

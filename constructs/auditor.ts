@@ -1,6 +1,7 @@
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
+import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import { AUDIT_ENV } from "../lambda/contract";
 import { type AgentKeySecretsProps, readAccess } from "./agent-key-secret";
@@ -37,6 +38,8 @@ export interface AuditorProps {
  */
 export class Auditor extends Construct {
   readonly function: NodeFunction;
+  /** What comes last of it. */
+  readonly schedule: ITerraformDependable;
 
   constructor(scope: Construct, id: string, props: AuditorProps) {
     super(scope, id);
@@ -70,7 +73,7 @@ export class Auditor extends Construct {
       principal: "events.amazonaws.com",
       sourceArn: rule.arn,
     });
-    new CloudwatchEventTarget(this, "target", {
+    this.schedule = new CloudwatchEventTarget(this, "target", {
       rule: rule.name,
       arn: this.function.arn,
       dependsOn: [permission],
