@@ -22,7 +22,7 @@ test("an environment that was destroyed comes back with the keys that it had", a
     const tooEarly = run.deployment.deploy().catch((error: Error) => error.message);
     // Terraform repeats it for two minutes; nothing else would come of them.
     await until("the secrets' names are found taken", () => refusals() >= created + 2 * ids.length);
-    await run.deployment.interrupt(20_000);
+    await run.deployment.interrupt(120_000);
     const said =
       "You can't create this secret because a secret with this name is already scheduled for deletion";
     expect(await tooEarly).toContain(said);
