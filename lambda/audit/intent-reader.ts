@@ -6,7 +6,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { INTENT_TABLE_KEYS } from "../contract";
-import type { Intent, IntentOutcome } from "../mint/intent";
+import { INTENT_OUTCOMES, type Intent, type IntentOutcome } from "../mint/intent";
 
 /** What the table of intents holds, as far as the auditor and the operator's screen look at it. Times are the Control Plane's. */
 export type IntentRecord = Pick<
@@ -44,7 +44,6 @@ const flag = v.pipe(
   v.object({ BOOL: v.boolean() }),
   v.transform(({ BOOL }) => BOOL),
 );
-const OUTCOMES = ["open", "refused", "lost", "promoted", "dead", "paused", "ordered"] as const;
 const storedRecord = v.pipe(
   v.object({
     secretArn: text,
@@ -55,7 +54,7 @@ const storedRecord = v.pipe(
     graceFrom: v.optional(number),
     attemptEndsAt: number,
     mint: number,
-    outcome: v.pipe(text, v.picklist(OUTCOMES)),
+    outcome: v.pipe(text, v.picklist(INTENT_OUTCOMES)),
     earlierMints: v.optional(
       v.pipe(
         v.object({ L: v.array(text) }),

@@ -8,7 +8,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { INTENT_TABLE_KEYS } from "../contract";
-import type { Intent, IntentStore, TakenIntent } from "./intent";
+import { INTENT_OUTCOMES, type Intent, type IntentStore, type TakenIntent } from "./intent";
 
 export type { Intent, IntentStore, TakenIntent } from "./intent";
 
@@ -37,7 +37,7 @@ const storedIntent = v.pipe(
     attemptEndsAt: time,
     mint: v.pipe(number, v.safeInteger(), v.minValue(0)),
     idempotencyKey: text,
-    outcome: v.pipe(text, v.picklist(["open", "refused", "lost", "promoted", "dead", "paused", "ordered"])),
+    outcome: v.pipe(text, v.picklist(INTENT_OUTCOMES)),
     earlierMints: v.pipe(
       v.object({ L: v.array(text) }),
       v.transform(({ L }) => L),

@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 /** `baseVersionId` of an intent for the first key of a secret. */
 export const NO_VERSION = "none";
 
+export const INTENT_OUTCOMES = ["open", "refused", "lost", "promoted", "dead", "paused", "ordered"] as const;
+
 /**
  * The durable record that stands before every mint: keyed by the secret and by the version under AWSCURRENT when it was
  * taken, so that a second mint upon the same current key is never an accident. It is spent when AWSCURRENT leaves that
@@ -33,7 +35,7 @@ export interface Intent {
    * has the key. `promoted`: stored, tested, under AWSCURRENT. `dead`: stored, and proven refused. `paused` and `ordered`:
    * no mint of its own, but an operator's order, which holds until `attemptEndsAt`.
    */
-  readonly outcome: "open" | "refused" | "lost" | "promoted" | "dead" | OrderKind;
+  readonly outcome: (typeof INTENT_OUTCOMES)[number];
   /** Earlier mints upon the same base, as `<mint>:<versionId>:<takenAt>`: every minted key is accounted for. */
   readonly earlierMints: readonly string[];
 }
