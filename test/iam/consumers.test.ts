@@ -1,7 +1,7 @@
 import { EcsAgent, KubernetesAgent, LambdaAgent, NewKeyForwarding, RunnerAgent } from "../../constructs";
 import { Synthesised, stack } from "../helpers/synth";
 import { isAllowed, type Request } from "./evaluate";
-import type { Policy } from "./synthesised-access";
+import { keyLeftToIam, type Policy } from "./synthesised-access";
 
 /*
  * The roles of consumers, which are in no shipped environment: everything that they need, as a local run of them showed,
@@ -64,20 +64,6 @@ const decrypt = (secret: string, service = "secretsmanager") =>
 const service = (action: string, name: string) =>
   request(action, `arn:aws:ecs:${REGION}:${ACCOUNT}:service/${name}`);
 
-/** KMS asks the key's policy too, which leaves it to IAM here. */
-const KEY_POLICY: Policy = {
-  Version: "2012-10-17",
-  Statement: [
-    {
-      Sid: "ByIam",
-      Effect: "Allow",
-      Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
-      Action: "kms:*",
-      Resource: "*",
-    },
-  ],
-};
-
 const READER: [string, Request, boolean][] = [
   ["reads its key", read(SECRET), true],
   ["reads what is current", read(SECRET, "AWSCURRENT"), true],
@@ -113,7 +99,7 @@ test.each([
   ["runner_read", "sends to its own", request("sqs:SendMessage", QUEUE), false],
   ["runner_read", "empties it", request("sqs:PurgeQueue", QUEUE), false],
 ] as const)("%s %s", async (part, _, asked, allowed) => {
-  const resource = asked.resource === KEY ? KEY_POLICY : undefined;
+  const resource = asked.resource === KEY ? keyLeftToIam(ACCOUNT) : undefined;
   expect(await isAllowed(asked, { identity: [policyOf(part)], resource })).toBe(allowed);
 });
 

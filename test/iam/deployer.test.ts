@@ -6,7 +6,7 @@ import recorded from "./deployer-calls.json";
 import { isAllowed } from "./evaluate";
 import { toRegExp } from "./judge";
 import { DEPLOYER } from "./requests";
-import type { Policy } from "./synthesised-access";
+import { keyLeftToIam, type Policy } from "./synthesised-access";
 
 /*
  * What whoever deploys may do, against what Terraform asked for in a local deploy, changes and a destroy. They are
@@ -24,24 +24,10 @@ const policyFor = (changes: Partial<Environment> = {}): Policy => ({
   Statement: deployerStatements(environment({ ...RECORDED, ...changes }), ACCOUNT),
 });
 
-/** KMS asks the key's policy too, which leaves its administration and use to IAM. */
-const KEY_POLICY: Policy = {
-  Version: "2012-10-17",
-  Statement: [
-    {
-      Sid: "ByIam",
-      Effect: "Allow",
-      Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
-      Action: "kms:*",
-      Resource: "*",
-    },
-  ],
-};
-
 function isAllowedBy(policy: Policy, { action, resource, context }: DeployerRequest): Promise<boolean> {
   return isAllowed(
     { principal: DEPLOYER, action, resource, account: ACCOUNT, context },
-    { identity: [policy], resource: resource.includes(":key/") ? KEY_POLICY : undefined },
+    { identity: [policy], resource: resource.includes(":key/") ? keyLeftToIam(ACCOUNT) : undefined },
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Request } from "./evaluate";
 import { LEADING_KEYS, type RecordedCall, ROTATION_FUNCTION, SOME_SECRET } from "./record";
-import { ACCOUNT, type Policy, type Role, type StackAccess } from "./synthesised-access";
+import { ACCOUNT, keyLeftToIam, type Policy, type Role, type StackAccess } from "./synthesised-access";
 
 /** A request that has to be allowed, and why. */
 export interface NeededRequest extends Request {
@@ -253,24 +253,10 @@ export function keyRequestsOf({ key, region, logGroups, intentTable, topics }: S
 /** Whoever deploys, whom IAM lets. */
 export const DEPLOYER = `arn:aws:iam::${ACCOUNT}:role/deployer`;
 
-/** The policy of a key that isn't made here: as AWS makes it, with everything left to the account's IAM. */
-const KEY_OF_SOMEBODY: Policy = {
-  Version: "2012-10-17",
-  Statement: [
-    {
-      Sid: "ByIam",
-      Effect: "Allow",
-      Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
-      Action: "kms:*",
-      Resource: "*",
-    },
-  ],
-};
-
 /** The policy that stands on the thing that a request is about. */
 export function resourcePolicyOf(stack: StackAccess, resource: string): Policy | undefined {
   if (/^arn:[^:]*:kms:/.test(resource)) {
-    return stack.key?.arn === resource ? stack.key.policy : KEY_OF_SOMEBODY;
+    return stack.key?.arn === resource ? stack.key.policy : keyLeftToIam(ACCOUNT);
   }
   return (
     stack.topics.find(({ arn }) => arn === resource)?.policy ??

@@ -256,3 +256,17 @@ function attributeOf(
       return undefined;
   }
 }
+
+/** The policy of a key that isn't made here: as AWS makes it, with everything left to its account's IAM. */
+export const keyLeftToIam = (account: string): Policy => ({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Sid: "ByIam",
+      Effect: "Allow",
+      Principal: { AWS: `arn:aws:iam::${account}:root` },
+      Action: "kms:*",
+      Resource: "*",
+    },
+  ],
+});
