@@ -46,8 +46,9 @@ export class ProvisioningError extends Error {
   override readonly name = "ProvisioningError";
 }
 
-/** How often a second attempt looks whether the first one has stored the key. */
+/** From one look to the next, at whether a key is live yet or another attempt has stored one. */
 const POLL_MS = 2_000;
+const LONGEST_POLL_MS = 15_000;
 
 /**
  * Brings the instance at the Control Plane and its secret's first key to what the input says, whatever an earlier attempt
@@ -177,6 +178,11 @@ function readRecord(
   }
 }
 
+/** As long again as another attempt has taken so far: soon at first, and seldom where it takes minutes. */
+function pollAfter(takenAt: number, now: number): number {
+  return Math.min(LONGEST_POLL_MS, Math.max(POLL_MS, now - takenAt));
+}
+
 /** A key that was issued just now may not be live yet: that is no reason to mint another. */
 async function checkStored(
   deps: ProvisioningDeps,
@@ -293,7 +299,8 @@ async function obtainKey(
       continue;
     }
     if (course.course !== "stop") throw new Stop("mint-in-flight");
-    if (deps.budget.remainingMs() < MINT_RESERVE_MS + POLL_MS) {
+    const wait = pollAfter(standing.takenAt, now);
+    if (deps.budget.remainingMs() < MINT_RESERVE_MS + wait) {
       throw new ProvisioningError(
         `mint-in-flight: another attempt may still be minting the first key of '${input.environment}/${input.id}'; ` +
           `nothing was changed: deploy again after ${new Date(course.until).toISOString()}`,
@@ -303,7 +310,7 @@ async function obtainKey(
       id: input.id,
       until: new Date(course.until).toISOString(),
     });
-    await deps.sleep(POLL_MS);
+    await deps.sleep(wait);
     // Any answer gives the Control Plane's time anew.
     await known(job, existing);
   }
