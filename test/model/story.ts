@@ -5,6 +5,7 @@ import { runStep } from "../../lambda/rotation/steps";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import type { Invocation } from "../../local/secrets-manager/rotation";
+import { Auditor } from "./auditor";
 import {
   attemptTo,
   type CallKind,
@@ -145,6 +146,7 @@ export class Story {
   private readonly previousLived: number[] = [];
   private lastCurrent: string | undefined;
   private stopNames: string[] = [];
+  private auditor: Auditor | undefined;
   private hasFoundItRefused = false;
   private readonly outside: readonly Fault[];
 
@@ -180,6 +182,7 @@ export class Story {
   private async rotation(): Promise<void> {
     const { secretsManager, clock } = this.world;
     this.world.requestRotation();
+    this.auditor = new Auditor(this.world);
     for (let cycles = 0; cycles < 200; ) {
       const invocation = secretsManager.nextInvocation();
       if (invocation) {
@@ -196,22 +199,22 @@ export class Story {
       }
       if (this.isSettled()) return;
       cycles++;
-      await this.advanceTo(this.nextLookOfTheWatchdog());
-      this.hasFoundItRefused = this.isCurrentRefused();
-      if (this.isUnfinished() || this.hasFoundItRefused) this.world.requestRotation();
+      await this.advanceTo(this.nextAudit());
+      const { findings, asked } = await this.auditor.audit();
+      this.note(`audited: ${findings.map(({ name }) => name).join(", ") || "nothing found"}`);
+      this.hasFoundItRefused = findings.some(({ name }) => name === "key-refused");
+      // What ended without a new key, and left nothing behind, is due again by its schedule.
+      if (asked.length === 0 && !this.isApart() && this.isStillAtBase()) this.world.requestRotation();
     }
   }
 
-  /** What a watchdog sees of a rotation that is not at its end, without asking the Control Plane. */
-  private isUnfinished(): boolean {
-    const { world } = this;
-    const current = world.versionWith("AWSCURRENT");
-    const pending = world.versionWith("AWSPENDING");
-    return (
-      (pending !== undefined && pending !== current) ||
-      current === world.baseVersionId ||
-      this.unspentIntents().length > 0
-    );
+  private isApart(): boolean {
+    const pending = this.world.versionWith("AWSPENDING");
+    return pending !== undefined && pending !== this.world.versionWith("AWSCURRENT");
+  }
+
+  private isStillAtBase(): boolean {
+    return this.world.versionWith("AWSCURRENT") === this.world.baseVersionId;
   }
 
   /** Younger than the current key, and not the one of its promotion: a key may have been minted that nobody has. */
@@ -228,12 +231,12 @@ export class Story {
     return key === undefined || !this.world.controlPlane.isAccepted(key);
   }
 
-  /** Looks at which there is nothing to see are skipped. */
-  private nextLookOfTheWatchdog(): number {
+  /** Audits at which there is nothing to see are skipped. */
+  private nextAudit(): number {
     const now = this.world.clock.now();
     const key = this.world.keyUnder(this.world.versionWith("AWSCURRENT"));
     const diesAt = this.world.keys().find(({ value }) => value === key)?.diesAt ?? Number.POSITIVE_INFINITY;
-    if (this.isUnfinished()) {
+    if (this.isApart() || this.isStillAtBase() || this.unspentIntents().length > 0) {
       if (this.unspentIntents().at(-1)?.outcome?.S !== "refused") return now + WATCHDOG;
       const untilItDies = Math.ceil((diesAt - now) / WATCHDOG) * WATCHDOG;
       return now + (untilItDies > 0 ? Math.min(untilItDies, HOURLY) : HOURLY);
@@ -470,7 +473,8 @@ export class Story {
   private memory(attempt: Attempt | undefined, label: string): string {
     const alive = this.attempts.filter((one) => one.isAlive);
     const late = this.late.map(({ at }) => at).join(",");
-    return `${attempt?.serial}|${label}|${late}|${alive.map((one) => `${one.serial}:${one.endsAt}:${one.resume ? "p" : ""}${one.memory.join(";")}`).join("|")}`;
+    const audited = JSON.stringify(this.auditor?.record.item) ?? "";
+    return `${attempt?.serial}|${label}|${late}|${audited}|${alive.map((one) => `${one.serial}:${one.endsAt}:${one.resume ? "p" : ""}${one.memory.join(";")}`).join("|")}`;
   }
 
   private note(line: string, attempt?: Attempt): void {
