@@ -2,7 +2,7 @@ import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
 import { type InstanceFacts, lookAt, lookDeeply } from "../lambda/audit/facts";
 import { type Finding, findingsOf, type Thresholds } from "../lambda/audit/findings";
 import { secretsManagerFleet } from "../lambda/audit/fleet";
-
+import type { JournalEntries } from "../lambda/audit/journal";
 import { readAuditorSettings } from "../lambda/audit/settings";
 import type { ControlPlane } from "../lambda/control-plane/client";
 import { versionWith } from "../lambda/secrets/secret-store";
@@ -15,6 +15,7 @@ export interface Audited {
   readonly listed: ListedInstance;
   readonly facts: InstanceFacts;
   readonly findings: readonly Finding[];
+  readonly journal: JournalEntries;
   /** The Control Plane's clock at that time. */
   readonly now: number;
 }
@@ -56,12 +57,13 @@ async function auditInstance(
   listed: ListedInstance,
 ): Promise<Audited> {
   const intents = await access.history.ofSecret(listed.secretArn);
+  const journal = await access.journal.ofSecret(listed.secretArn);
   const fleet = secretsManagerFleet(ports.aws.secretsManager);
   const shallow = await lookAt({ fleet }, listed, intents);
   const facts = await lookDeeply({ secrets: access.secrets, controlPlane, clock: controlPlane }, shallow);
   const now = controlPlane.now();
   const findings = findingsOf(facts, thresholds ?? thresholdsOf(listed, access), now);
-  return { listed, facts, findings, now };
+  return { listed, facts, findings, journal, now };
 }
 
 /** What the auditor goes by; `undefined` where there is none, or nobody may look at it. */

@@ -1,8 +1,16 @@
 import Table from "cli-table3";
 import type { IntentRecord } from "../lambda/audit/intent-reader";
+import type { AskedRotation, JournalEntries } from "../lambda/audit/journal";
 import { type ListedInstance, nameOf } from "./instances";
 import { TABLE_STYLE } from "./tables";
-import { iso, moment, span } from "./times";
+import { HOUR, iso, moment, span } from "./times";
+
+/** What became of one instance's keys: the records of its rotations, and what the auditor did and saw. */
+export interface History {
+  readonly instance: ListedInstance;
+  readonly records: readonly IntentRecord[];
+  readonly journal: JournalEntries;
+}
 
 /** What a record says happened, for a person. */
 export function outcomeOf(record: IntentRecord): string {
@@ -14,33 +22,61 @@ export function outcomeOf(record: IntentRecord): string {
   return `${outcome}${again}`;
 }
 
+/** A rotation that the auditor asked for, and why, for a person. */
+export function askedBecause({ askedAt, because, answer }: AskedRotation): [asked: string, because: string] {
+  const times = askedAt.length > 1 ? `${askedAt.length} times` : "";
+  const refusal = answer === "asked" || answer === "reattempted" ? "" : `refused: ${answer}`;
+  return [["auditor asked", times, refusal].filter(Boolean).join(", "), because.join(", ")];
+}
+
+/** How long the replaced key lived, from the earliest moment that its grace period may have begun; empty where nobody looked. */
+export function oldKeyLife(record: IntentRecord, { previousKeys }: JournalEntries): string[] {
+  const { versionId, previousFingerprint, previousKeyHonoured: honoured, graceFrom, outcome } = record;
+  const life = previousKeys.find(
+    (each) =>
+      outcome === "promoted" && each.versionId === versionId && each.fingerprint === previousFingerprint,
+  );
+  if (!life) return honoured === undefined ? [] : [honoured ? "accepted" : "refused at once"];
+  const hours = (at: number) => `${((at - graceFrom) / HOUR).toFixed(1)} h`;
+  const { lastAcceptedAt, firstRefusedAt, promisedUntil } = life;
+  const seen = [
+    ...(lastAcceptedAt === undefined ? [] : [`accepted until ${hours(lastAcceptedAt)}`]),
+    ...(firstRefusedAt === undefined ? [] : [`refused from ${hours(firstRefusedAt)}`]),
+  ];
+  return [...seen.slice(0, -1), `${seen.at(-1)} of ${hours(promisedUntil).replace(".0", "")} promised`];
+}
+
 /** One table for all, newest last. */
-export function historyTable(
-  histories: readonly { readonly instance: ListedInstance; readonly records: readonly IntentRecord[] }[],
-): string {
+export function historyTable(histories: readonly History[]): string {
   const table = new Table({
     head: ["instance", "begun", "outcome", "key", "replaced", "took", "grace left", "old key then"],
     ...TABLE_STYLE,
   });
-  for (const { instance, records } of histories) {
-    for (const record of records) {
-      const { takenAt, settledAt, graceLeftMs, previousKeyHonoured: honoured } = record;
-      table.push([
-        nameOf(instance),
-        moment(takenAt),
+  for (const { instance, records, journal } of histories) {
+    const ofRecords = records.map((record) => {
+      const { takenAt, settledAt, graceLeftMs } = record;
+      const cells = [
         outcomeOf(record),
         record.fingerprint ?? "",
         record.previousFingerprint ?? "",
         settledAt === undefined ? "" : span(settledAt - takenAt),
         graceLeftMs === undefined ? "" : span(Math.max(0, graceLeftMs)),
-        honoured === undefined ? "" : honoured ? "accepted" : "refused",
-      ]);
-    }
+        oldKeyLife(record, journal).join("\n"),
+      ];
+      return { at: takenAt, cells };
+    });
+    const ofAuditor = journal.asked.map((act) => {
+      const { 0: at = 0, length, [length - 1]: last = at } = act.askedAt;
+      const took = length > 1 ? span(last - at) : "";
+      return { at, cells: [askedBecause(act).join("\n"), "", "", took, "", ""] };
+    });
+    const inOrder = [...ofRecords, ...ofAuditor].sort((a, b) => a.at - b.at);
+    for (const { at, cells } of inOrder) table.push([nameOf(instance), moment(at), ...cells]);
   }
   return table.length === 0 ? "No rotation is on record." : table.toString();
 }
 
-export function historyJson(instance: ListedInstance, records: readonly IntentRecord[]): object {
+export function historyJson({ instance, records, journal }: History): object {
   return {
     instance: nameOf(instance),
     records: records.map(
@@ -53,5 +89,12 @@ export function historyJson(instance: ListedInstance, records: readonly IntentRe
         previousKeyExpiresAt: iso(previousKeyExpiresAt),
       }),
     ),
+    asked: journal.asked.map(({ askedAt, ...act }) => ({ ...act, askedAt: askedAt.map(iso) })),
+    previousKeys: journal.previousKeys.map(({ promisedUntil, lastAcceptedAt, firstRefusedAt, ...key }) => ({
+      ...key,
+      promisedUntil: iso(promisedUntil),
+      lastAcceptedAt: iso(lastAcceptedAt),
+      firstRefusedAt: iso(firstRefusedAt),
+    })),
   };
 }

@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { type ListedSecret, toListed } from "../lambda/audit/fleet";
 import { dynamoDbIntentReader, type IntentReader } from "../lambda/audit/intent-reader";
+import { dynamoDbAuditJournal, type JournalReader } from "../lambda/audit/journal";
 import { SECRET_TAGS } from "../lambda/contract";
 import type { ControlPlane } from "../lambda/control-plane/client";
 import { createFetch } from "../lambda/control-plane/route";
@@ -36,6 +37,7 @@ export interface EnvironmentAccess {
   readonly secrets: SecretStore;
   readonly intents: IntentStore;
   readonly history: IntentReader;
+  readonly journal: JournalReader;
   /** What the rotation function's ARN is, as secrets are configured with it. */
   readonly rotationFunctionArn: string;
   /** A client with the operator's API key as it is stored now, or with another one. */
@@ -145,6 +147,7 @@ export async function openEnvironment(
     secrets,
     intents: dynamoDbIntentStore(ports.aws.dynamoDb, settings.intentTable),
     history: dynamoDbIntentReader(ports.aws.dynamoDb, settings.intentTable),
+    journal: dynamoDbAuditJournal(ports.aws.dynamoDb, settings.intentTable),
     rotationFunctionArn,
     connect: async (apiKey) =>
       controlPlaneFor(

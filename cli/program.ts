@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { IntentRecord } from "../lambda/audit/intent-reader";
 import { KEY_SHAPE } from "../lambda/contract";
 import { adoptAgentKey } from "./adopt";
 import { amount, MOST_HOURS, MOST_SECONDS } from "./amount";
@@ -9,7 +8,7 @@ import { type Audited, auditInstances } from "./audit";
 import { CommandError, EXIT_CODES, type ExitCode } from "./command-error";
 import { type Check, checksTable, examine, isHealthy } from "./doctor";
 import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "./exec";
-import { historyJson, historyTable } from "./history";
+import { type History, historyJson, historyTable } from "./history";
 import { findInstance, type ListedInstance, listSome, nameOf, openInstance } from "./instances";
 import { operatorKeyText, rotateOperatorKey, setOperatorKey } from "./operator-key";
 import { pauseRotation, pauseText, resumeRotation, resumeText } from "./orders";
@@ -139,19 +138,20 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused and nothing changed, 4 fi
 
   program
     .command("history")
-    .description("what became of each rotation, for 400 days")
+    .description("what became of each rotation and old key, and what the auditor asked for, for 400 days")
     .argument("[instance]")
     .addOption(environment)
     .addOption(json)
     .addOption(region)
     .action(async (name: string | undefined, options: Common) => {
       const ports = portsFor(options);
-      const histories: { instance: ListedInstance; records: readonly IntentRecord[] }[] = [];
+      const histories: History[] = [];
       for (const instance of await chosen(ports, name, options)) {
-        const { history, secretArn } = await openInstance(ports, instance);
-        histories.push({ instance, records: await history.ofSecret(secretArn) });
+        const { history, journal, secretArn } = await openInstance(ports, instance);
+        const records = await history.ofSecret(secretArn);
+        histories.push({ instance, records, journal: await journal.ofSecret(secretArn) });
       }
-      const data = () => histories.map(({ instance, records }) => historyJson(instance, records));
+      const data = () => histories.map(historyJson);
       answer(ports, options, () => historyTable(histories), data);
     });
 

@@ -53,16 +53,16 @@ export class IntentTable extends Construct {
     };
   }
 
-  /** Looking at all intents, and keeping the auditor's own record; intents can't be written with it. */
+  /** Looking at all intents, and keeping the auditor's own records; intents can't be written with it. */
   auditAccess(): FunctionAccess {
     return {
       environment: { [FUNCTION_ENV.intentTable]: this.tableName },
       statements: [
         { Sid: "ReadAllIntents", Effect: "Allow", Action: "dynamodb:Scan", Resource: this.arn },
         {
-          Sid: "KeepAuditRecord",
+          Sid: "KeepAuditRecords",
           Effect: "Allow",
-          Action: ["dynamodb:GetItem", "dynamodb:PutItem"],
+          Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
           Resource: this.arn,
           Condition: { "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": [AUDITOR_PARTITION] } },
         },

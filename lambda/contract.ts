@@ -72,6 +72,9 @@ export const INTENT_TABLE_KEYS = {
   timeToLive: "expiresAt",
 } as const;
 
+/** The history of the rotations is kept for 400 days: over a year, so that four rotations are always there to look at. */
+export const HISTORY_KEPT_SECONDS = 400 * 24 * 60 * 60;
+
 /** The auditor's own partition of that table: no secret's ARN, so that no intent can stand there. */
 export const AUDITOR_PARTITION = "auditor";
 

@@ -1,12 +1,12 @@
 import type { Audited } from "../audit";
-import { outcomeOf } from "../history";
+import { askedBecause, oldKeyLife, outcomeOf } from "../history";
 import { nameOf } from "../instances";
 import { type InstanceStatus, nextRotation, statusOf } from "../status";
 import { moment, span } from "../times";
 import { drawTimeline, escapeText as e, told } from "./drawing";
 import { timelineOf } from "./lives";
 
-/** Rotations that an instance's list shows; older ones are in `history`. */
+/** Rotations, and what the auditor asked for, that an instance's list shows; older ones are in `history`. */
 const SHOWN_RECORDS = 8;
 
 const STYLE = `
@@ -151,18 +151,26 @@ function stateBadge({ findings, accepted }: InstanceStatus): string {
     : `<span class="state${accepted ? "" : " bad"}">${accepted ? "accepted" : "refused"}</span>`;
 }
 
-function recordList({ facts }: Audited, also: readonly string[]): string {
-  const newestFirst = [...facts.intents].sort((a, b) => b.takenAt - a.takenAt).slice(0, SHOWN_RECORDS);
-  const lines = newestFirst.map((record) => {
+function recordList({ facts, journal }: Audited, also: readonly string[]): string {
+  const ofRecords = facts.intents.map((record) => {
     const { fingerprint, previousFingerprint, settledAt, takenAt, graceLeftMs } = record;
     const parts = [`<b>${e(outcomeOf(record))}</b>`];
     if (fingerprint) parts.push(`key <code>${e(fingerprint)}</code>`);
     if (previousFingerprint) parts.push(`after <code>${e(previousFingerprint)}</code>`);
     if (settledAt !== undefined) parts.push(`took ${span(settledAt - takenAt)}`);
     if (graceLeftMs !== undefined) parts.push(`${span(Math.max(0, graceLeftMs))} of grace left`);
-    if (record.previousKeyHonoured === false) parts.push("old key refused at once");
-    return `<li>${moment(takenAt)}: ${parts.join(", ")}</li>`;
+    const oldKey = oldKeyLife(record, journal).join(", ");
+    if (oldKey !== "" && oldKey !== "accepted") parts.push(`old key ${oldKey}`);
+    return { at: takenAt, said: parts.join(", ") };
   });
+  const ofAuditor = journal.asked.map((act) => {
+    const [asked, because] = askedBecause(act);
+    return { at: act.askedAt[0] ?? 0, said: `<b>${e(asked)}</b> because of ${e(because)}` };
+  });
+  const lines = [...ofRecords, ...ofAuditor]
+    .sort((a, b) => b.at - a.at)
+    .slice(0, SHOWN_RECORDS)
+    .map(({ at, said }) => `<li>${moment(at)}: ${said}</li>`);
   const all = [...also.map((line) => `<li>${e(line)}</li>`), ...lines];
   return all.length === 0 ? "" : `<ol>\n${all.join("\n")}\n</ol>`;
 }

@@ -32,6 +32,7 @@ import {
 import type { Fleet, ListedSecret } from "./fleet";
 import type { IntentReader, IntentRecord } from "./intent-reader";
 import { dueIn, firstSlotDue, HOURLY_MS, isDue, KEY_CHECK_MS, slotOf, WATCHDOG_MS } from "./intervals";
+import type { AuditJournal } from "./journal";
 import { type AuditMemory, type HourlyLook, type Memory, NOTHING, type Remembered } from "./memory";
 import { composePage, type Page } from "./page";
 import type { Alerts, RotationFunction } from "./ports";
@@ -41,6 +42,7 @@ export interface AuditDeps {
   readonly secrets: Pick<SecretStore, "readVersion">;
   readonly intents: Pick<IntentReader, "all">;
   readonly memory: AuditMemory;
+  readonly journal: AuditJournal;
   readonly rotationFunction: RotationFunction;
   readonly alerts: Alerts;
   /** Throws the `Stop` `operator-key-missing` where there is none. */
@@ -128,6 +130,7 @@ class Run {
   private trouble: EnvironmentFacts["controlPlane"];
   private unreadable: string | undefined;
   private lastCallAt = 0;
+  private canNote = true;
   private readonly heard: Finding[] = [];
 
   constructor(
@@ -146,6 +149,7 @@ class Run {
     const shallow = await this.lookAtAll(listed, intents);
     const looked = await this.lookDeeply(shallow, controlPlane);
     const { checkedThrough } = looked;
+    await this.noteProbes(looked.facts);
     const hourly = await this.hourly(controlPlane, listed, intents);
     const { facts, selfTest, unusable } = await this.selfTest(looked.facts, controlPlane);
 
@@ -500,17 +504,40 @@ class Run {
       try {
         const answer = await fleet.rotate(each.secretArn);
         log.info("asked for a rotation", { instance: each.id, secret: each.secretArn, because, answer });
+        await this.note((journal) => journal.asked(each.secretArn, { at: this.now, because, answer }));
       } catch (error) {
-        log.error("Secrets Manager refuses the rotation", {
-          instance: each.id,
-          because,
-          reason: nameOf(error),
-        });
-        this.hear("heal-refused", each.id, nameOf(error));
+        const answer = nameOf(error);
+        log.error("Secrets Manager refuses the rotation", { instance: each.id, because, reason: answer });
+        await this.note((journal) => journal.asked(each.secretArn, { at: this.now, because, answer }));
+        this.hear("heal-refused", each.id, answer);
       }
       asked.set(each.secretArn, this.now);
     }
     return asked;
+  }
+
+  // What is kept for the history
+
+  /** How long the key before really lives; the refusals of an instance that is inactive say nothing of it. */
+  private async noteProbes(facts: readonly InstanceFacts[]): Promise<void> {
+    for (const { secretArn, currentVersionId: versionId, deep } of facts) {
+      const promisedUntil = deep?.key?.previousKeyExpiresAt;
+      if (!deep?.previousKey || !deep.instance?.isActive) continue;
+      if (versionId === undefined || promisedUntil === undefined) continue;
+      const probe = { ...deep.previousKey, versionId, promisedUntil, at: deep.lookedAt };
+      await this.note((journal) => journal.probed(secretArn, probe));
+    }
+  }
+
+  /** What can't be written is in the log, and for this run nothing more is tried. */
+  private async note(write: (journal: AuditJournal) => Promise<void>): Promise<void> {
+    if (!this.canNote) return;
+    try {
+      await write(this.deps.journal);
+    } catch (error) {
+      this.canNote = false;
+      this.deps.log.error("the journal could not be written", { reason: nameOf(error) });
+    }
   }
 
   private remember(findings: readonly Finding[]): Remembered[] {

@@ -9,6 +9,7 @@ import { AWS_TIMEOUTS, createRuntime, invocationPorts, presentable, type Runtime
 import { type AuditDeps, audit } from "./audit";
 import { secretsManagerFleet } from "./fleet";
 import { dynamoDbIntentReader } from "./intent-reader";
+import { dynamoDbAuditJournal } from "./journal";
 import { dynamoDbAuditMemory } from "./memory";
 import { emitMetrics } from "./metrics";
 import { lambdaRotationFunction, snsAlerts } from "./ports";
@@ -18,7 +19,7 @@ interface Auditor {
   readonly runtime: Runtime;
   readonly settings: AuditorSettings;
   readonly metrics: Metrics;
-  readonly ports: Pick<AuditDeps, "fleet" | "intents" | "memory" | "rotationFunction" | "alerts">;
+  readonly ports: Pick<AuditDeps, "fleet" | "intents" | "memory" | "journal" | "rotationFunction" | "alerts">;
 }
 
 /** The self-test runs the rotation function to its end, which may take its whole time. */
@@ -38,6 +39,7 @@ function createAuditor(): Auditor {
       fleet: secretsManagerFleet(new SecretsManagerClient({ requestHandler: AWS_TIMEOUTS })),
       intents: dynamoDbIntentReader(dynamoDb, intentTable),
       memory: dynamoDbAuditMemory(dynamoDb, intentTable),
+      journal: dynamoDbAuditJournal(dynamoDb, intentTable),
       rotationFunction: lambdaRotationFunction(
         new LambdaClient({ requestHandler: INVOCATION_TIMEOUTS, maxAttempts: 1 }),
         settings.rotationFunctionArn,

@@ -31,14 +31,19 @@ export interface IntentReader {
   ofSecret(secretArn: string): Promise<readonly IntentRecord[]>;
 }
 
-const number = v.pipe(
+/** Attributes of DynamoDB. */
+export const number = v.pipe(
   v.object({ N: v.string() }),
   v.transform(({ N }) => Number(N)),
   v.finite(),
 );
-const text = v.pipe(
+export const text = v.pipe(
   v.object({ S: v.string() }),
   v.transform(({ S }) => S),
+);
+export const texts = v.pipe(
+  v.object({ L: v.array(text) }),
+  v.transform(({ L }) => L),
 );
 const flag = v.pipe(
   v.object({ BOOL: v.boolean() }),
@@ -55,13 +60,7 @@ const storedRecord = v.pipe(
     attemptEndsAt: number,
     mint: number,
     outcome: v.pipe(text, v.picklist(INTENT_OUTCOMES)),
-    earlierMints: v.optional(
-      v.pipe(
-        v.object({ L: v.array(text) }),
-        v.transform(({ L }) => L),
-      ),
-      { L: [] },
-    ),
+    earlierMints: v.optional(texts, { L: [] }),
     settledAt: v.optional(number),
     fingerprint: v.optional(text),
     previousFingerprint: v.optional(text),
@@ -100,7 +99,7 @@ export function dynamoDbIntentReader(client: DynamoDBClient, tableName: string):
   };
 }
 
-/** The auditor keeps a record of its own in the same table. */
+/** The auditor keeps its memory and its journal in the same table. */
 function isIntent(item: Record<string, AttributeValue>): boolean {
   return item[INTENT_TABLE_KEYS.partition]?.S?.startsWith("arn:") ?? false;
 }

@@ -7,13 +7,10 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
-import { INTENT_TABLE_KEYS } from "../contract";
+import { HISTORY_KEPT_SECONDS, INTENT_TABLE_KEYS } from "../contract";
 import { INTENT_OUTCOMES, type Intent, type IntentStore, type TakenIntent } from "./intent";
 
 export type { Intent, IntentStore, TakenIntent } from "./intent";
-
-/** The history is kept for 400 days: over a year, so that four rotations are always there to look at. */
-const KEPT_SECONDS = 400 * 24 * 60 * 60;
 
 const number = v.pipe(
   v.object({ N: v.pipe(v.string(), v.nonEmpty()) }),
@@ -141,7 +138,9 @@ function keyOf({ secretArn, baseVersionId }: Pick<Intent, "secretArn" | "baseVer
 
 function toItem(intent: Intent): Record<string, AttributeValue> {
   const item = Object.fromEntries(Object.entries(intent).map(([name, value]) => [name, toAttribute(value)]));
-  item[INTENT_TABLE_KEYS.timeToLive] = { N: String(Math.floor(intent.takenAt / 1_000) + KEPT_SECONDS) };
+  item[INTENT_TABLE_KEYS.timeToLive] = {
+    N: String(Math.floor(intent.takenAt / 1_000) + HISTORY_KEPT_SECONDS),
+  };
   return item;
 }
 

@@ -186,8 +186,11 @@ export class OperatorWorld {
     const items = [...this.world.table.items.values()];
     const values = input.ExpressionAttributeValues as Item | undefined;
     if (values === undefined) return items;
-    const [wanted] = Object.values(values);
-    return items.filter(({ secretArn }) => secretArn?.S === wanted?.S);
+    const [wanted, beginning] = Object.values(values).map(({ S }) => String(S));
+    return items.filter(
+      ({ secretArn, baseVersionId }) =>
+        secretArn?.S === wanted && String(baseVersionId?.S).startsWith(beginning ?? ""),
+    );
   }
 
   private lambda(method: string, path: string): [number, string, string?] {

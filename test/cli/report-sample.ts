@@ -2,6 +2,7 @@ import type { Audited } from "../../cli/audit";
 import type { InstanceFacts } from "../../lambda/audit/facts";
 import { findingsOf } from "../../lambda/audit/findings";
 import type { IntentRecord } from "../../lambda/audit/intent-reader";
+import type { AskedRotation, PreviousKeyLife } from "../../lambda/audit/journal";
 import { AgentKey } from "../../lambda/domain/credential";
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 
@@ -21,10 +22,18 @@ interface Sample {
   readonly facts?: Partial<InstanceFacts>;
   readonly key?: Partial<NonNullable<NonNullable<InstanceFacts["deep"]>["key"]>>;
   readonly records?: readonly IntentRecord[];
+  readonly asked?: readonly AskedRotation[];
   readonly now?: number;
 }
 
-export function sample({ id, mints, facts: overrides = {}, key = {}, records = [] }: Sample): Audited {
+export function sample({
+  id,
+  mints,
+  facts: overrides = {},
+  key = {},
+  records = [],
+  asked = [],
+}: Sample): Audited {
   const secretName = `valmi/production/${id}/agent-key`;
   const promotions = mints.map((_days, index) => promotion(id, index, mints));
   const newest = promotions.at(-1);
@@ -76,7 +85,19 @@ export function sample({ id, mints, facts: overrides = {}, key = {}, records = [
     gracePeriodMs: DAY,
     rotation: { intervalMs: 90 * DAY, windowMs: DAY, functionArn: FUNCTION_ARN },
   };
-  return { listed, facts, findings: findingsOf(facts, thresholds, NOW), now: NOW };
+  const journal = { asked, previousKeys: promotions.flatMap(oldKeyOf) };
+  return { listed, facts, findings: findingsOf(facts, thresholds, NOW), journal, now: NOW };
+}
+
+/** Probed 20 minutes after each full hour. */
+function oldKeyOf(promotion: IntentRecord): PreviousKeyLife[] {
+  const { versionId, previousFingerprint: fingerprint, previousKeyExpiresAt: promisedUntil } = promotion;
+  if (fingerprint === undefined || promisedUntil === undefined) return [];
+  const hours = Math.floor((NOW - promotion.takenAt) / HOUR - 1 / 3);
+  const probedAt = (hour: number) => promotion.takenAt + (hour + 1 / 3) * HOUR;
+  const firstRefusedAt = hours < 24 ? {} : { firstRefusedAt: probedAt(24) };
+  const lastAcceptedAt = probedAt(Math.min(hours, 23));
+  return [{ versionId, fingerprint, promisedUntil, lastAcceptedAt, ...firstRefusedAt }];
 }
 
 function promotion(id: string, index: number, mints: readonly number[]): IntentRecord {
@@ -151,5 +172,12 @@ export const SAMPLE: readonly Audited[] = [
     mints: [90.1],
     facts: { pendingVersionId: "version-next", pendingSince: NOW - 3 * HOUR },
     records: [record({ outcome: "refused", takenAt: NOW - 3 * HOUR })],
+    asked: [
+      {
+        askedAt: [2, 1, 0].map((hours) => NOW - hours * HOUR - 20 * MINUTE),
+        because: ["mint-refused"],
+        answer: "reattempted",
+      },
+    ],
   }),
 ];

@@ -85,6 +85,21 @@ test("a grace period that was not kept is told, and drawn in another colour", ()
   expect(svg).not.toContain(">grace<");
 });
 
+test("each rotation says how long the old key really lived, beside what the auditor asked for", () => {
+  const asked = [
+    {
+      askedAt: [NOW - 3 * HOUR, NOW - 2 * HOUR],
+      because: ["rotation-overdue"],
+      answer: "AccessDeniedException",
+    },
+  ];
+  const page = reportPage([sample({ id: "support", mints: [100, 10], asked })], NOW);
+  expect(page).toContain("old key accepted until 23.3 h, refused from 24.3 h of 24 h promised</li>");
+  expect(page).toContain(
+    "2026-10-14 06:30 UTC: <b>auditor asked, 2 times, refused: AccessDeniedException</b> because of rotation-overdue</li>",
+  );
+});
+
 test("names are escaped", () => {
   const page = reportPage([sample({ id: '<img/src="x">', mints: [1] })], NOW);
   expect(page).not.toContain("<img");

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isValid, type Verified } from "../../cli/verify";
-import { DAY, HOUR } from "../../local/clock";
+import { dynamoDbAuditJournal } from "../../lambda/audit/journal";
+import { DAY, HOUR, MINUTE } from "../../local/clock";
 import { OperatorWorld } from "./operator-world";
 
 describe("status", () => {
@@ -141,6 +142,59 @@ describe("history", () => {
     expect(records).toEqual([
       expect.objectContaining({ outcome: "promoted", takenAt: "2026-01-01T00:00:00.000Z" }),
       expect.objectContaining({ outcome: "paused", attemptEndsAt: "2026-01-06T00:02:00.000Z" }),
+    ]);
+  });
+
+  test("what the auditor asked for, and how long the old key really lived, in time order", async () => {
+    const desk = await OperatorWorld.ready();
+    const { world } = desk;
+    const first = desk.fingerprint;
+    const journal = dynamoDbAuditJournal(desk.ports.aws.dynamoDb, world.table.name);
+    const ask = (answer: string) =>
+      journal.asked(world.secretArn, { at: world.clock.now(), because: ["rotation-overdue"], answer });
+    await ask("AccessDeniedException");
+    world.clock.advanceBy(5 * MINUTE);
+    await ask("asked");
+    world.clock.advanceBy(MINUTE);
+    await desk.run("rotate dev/support");
+    const [minted] = (await desk.json<[{ records: { takenAt: string }[] }]>("history"))[0].records.slice(-1);
+    const key = {
+      versionId: world.versionWith("AWSCURRENT") ?? "",
+      fingerprint: first,
+      promisedUntil: Date.parse(minted?.takenAt ?? "") + DAY,
+    };
+    const probe = (hours: number, accepted: boolean) =>
+      journal.probed(world.secretArn, { ...key, at: key.promisedUntil - DAY + hours * HOUR, accepted });
+    await probe(23, true);
+    expect((await desk.run("history dev/support")).out).toMatch(/│ accepted until 23.0 h of 24 h promised/);
+    await probe(24, false);
+    world.clock.advanceBy(26 * HOUR);
+    await ask("asked");
+    world.clock.advanceBy(HOUR);
+    await ask("asked");
+
+    const { out } = await desk.run("history dev/support");
+    const rows = out.split("\n").filter((line) => /dev\/support|rotation-overdue|refused/.test(line));
+    expect(rows).toEqual([
+      expect.stringContaining("first key"),
+      expect.stringMatching(/00:02 UTC │ auditor asked, refused: AccessDeniedException │/),
+      expect.stringContaining("rotation-overdue"),
+      expect.stringMatching(/00:07 UTC │ auditor asked {2}/),
+      expect.stringContaining("rotation-overdue"),
+      expect.stringMatching(new RegExp(`promoted .* ${first} .*│ accepted until 23.0 h +│`)),
+      expect.stringMatching(/│ refused from 24.0 h of 24 h promised │/),
+      expect.stringMatching(/│ auditor asked, 2 times .*│ 1 h /),
+      expect.stringContaining("rotation-overdue"),
+    ]);
+    expect(await desk.json("history")).toMatchObject([
+      {
+        asked: [
+          { answer: "AccessDeniedException", because: ["rotation-overdue"] },
+          { answer: "asked", askedAt: ["2026-01-01T00:07:00.000Z"] },
+          { answer: "asked", askedAt: [expect.any(String), expect.any(String)] },
+        ],
+        previousKeys: [{ fingerprint: first, lastAcceptedAt: expect.any(String) }],
+      },
     ]);
   });
 

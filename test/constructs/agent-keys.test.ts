@@ -65,7 +65,7 @@ describe("permissions", () => {
     ]);
     expect(sids(synthesised, "auditor")).toEqual([
       "ReadAllIntents",
-      "KeepAuditRecord",
+      "KeepAuditRecords",
       "ReadOperatorApiKey",
       "ListSecrets",
       "AuditAgentKeys",

@@ -50,7 +50,7 @@ describe("the auditor", () => {
     });
   });
 
-  test("may write its own record, no value and no label", () => {
+  test("may write its own records, no value and no label", () => {
     const statements = synthAgentKeys().statements("aws_iam_role_policy", "auditor");
     const allowed = statements
       .filter(({ Effect }) => Effect === "Allow")
@@ -58,10 +58,11 @@ describe("the auditor", () => {
 
     expect(allowed.filter((action) => /Put|Update|Create|Delete|Move/.test(action))).toEqual([
       "dynamodb:PutItem",
+      "dynamodb:UpdateItem",
       "logs:CreateLogStream",
       "logs:PutLogEvents",
     ]);
-    expect(statements.find(({ Sid }) => Sid === "KeepAuditRecord")?.Condition).toEqual({
+    expect(statements.find(({ Sid }) => Sid === "KeepAuditRecords")?.Condition).toEqual({
       "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["auditor"] },
     });
     const everywhere = statements.filter(({ Effect, Resource }) => Effect === "Allow" && Resource === "*");

@@ -159,6 +159,7 @@ export async function auditLargeFleet(
         memory = next;
       },
     },
+    journal: { asked: async () => call("table"), probed: async () => call("table") },
     rotationFunction: { selfTest: async () => [], mayBeInvoked: async () => true },
     alerts: { publish: async () => {}, brokenRoute: async () => undefined },
     connect: async () => {

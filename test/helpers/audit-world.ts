@@ -4,6 +4,7 @@ import type { Finding } from "../../lambda/audit/findings";
 import { secretsManagerFleet } from "../../lambda/audit/fleet";
 import { dynamoDbIntentReader } from "../../lambda/audit/intent-reader";
 import { WATCHDOG_MS } from "../../lambda/audit/intervals";
+import { dynamoDbAuditJournal, type JournalEntries } from "../../lambda/audit/journal";
 import { dynamoDbAuditMemory } from "../../lambda/audit/memory";
 import type { PageText } from "../../lambda/audit/page";
 import type { ControlPlane, InstanceDirectory } from "../../lambda/control-plane/client";
@@ -31,6 +32,7 @@ export class AuditWorld {
     selfTest?: Error;
     mayNotBeInvoked?: true;
     memory?: Error;
+    journal?: Error;
     /** The rotation function ends by this error, whatever step it is asked for. */
     rotationFunction?: Error;
   } = {};
@@ -41,7 +43,8 @@ export class AuditWorld {
   ) {
     this.dynamoDb = new InMemoryAws((operation, input) => {
       if (this.broken.memory) throw this.broken.memory;
-      if (operation === "Scan") return { Items: [...world.table.items.values()] };
+      if (this.broken.journal && operation === "UpdateItem") throw this.broken.journal;
+      if (operation === "Scan" || operation === "Query") return { Items: [...world.table.items.values()] };
       return world.table.perform(operation, input);
     });
     this.client = new DynamoDBClient({
@@ -71,6 +74,7 @@ export class AuditWorld {
       secrets: secretsManagerStore(world.client),
       intents: dynamoDbIntentReader(client, world.table.name),
       memory: dynamoDbAuditMemory(client, world.table.name),
+      journal: dynamoDbAuditJournal(client, world.table.name),
       rotationFunction: {
         selfTest: async (secretArn) => {
           if (this.broken.selfTest) throw this.broken.selfTest;
@@ -107,6 +111,12 @@ export class AuditWorld {
     });
     this.reports.push({ at, report });
     return report;
+  }
+
+  /** What the auditor has left to the history. */
+  async journal(): Promise<JournalEntries> {
+    const { table, secretArn } = this.world;
+    return dynamoDbAuditJournal(this.client, table.name).ofSecret(secretArn);
   }
 
   /** Runs what Secrets Manager has due, the auditor, and again what it asked for; every 5 minutes, or less often, for so long. */

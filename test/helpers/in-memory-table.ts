@@ -19,7 +19,8 @@ const RESERVED_WORDS = ["OWNER", "TIME", "VALUE", "TOKEN", "STATUS", "NAME", "ST
 
 /**
  * One DynamoDB table, with what the intent store needs: `GetItem`, and `PutItem` and `UpdateItem` with conditions of
- * `attribute_not_exists(a)` and `a = :v` joined by AND, updates by SET. As strict as DynamoDB on reserved words and on
+ * `attribute_not_exists(a)` and `a = :v` joined by AND, updates by SET (also of `if_not_exists(a, :v)`), REMOVE, and ADD to a set
+ * of numbers. As strict as DynamoDB on reserved words and on
  * placeholders that no expression uses.
  */
 export class InMemoryTable {
@@ -93,16 +94,35 @@ class Expressions {
   }
 
   update(item: Item): Item {
-    const assignments = (this.input.UpdateExpression ?? "").replace(/^SET /, "").split(", ");
-    return {
-      ...item,
-      ...Object.fromEntries(
-        assignments.map((assignment) => {
-          const [, name, value] =
-            /^(\S+) = (:\w+)$/.exec(assignment) ?? refuse(`Invalid UpdateExpression: ${assignment}`);
-          return [this.nameOf(name ?? ""), this.valueOf(value ?? "")];
-        }),
-      ),
+    const updated = { ...item };
+    const clauses = (this.input.UpdateExpression ?? "").matchAll(
+      /(SET|REMOVE|ADD) (.+?)(?= (?:SET|REMOVE|ADD) |$)/g,
+    );
+    for (const [, verb, terms = ""] of clauses) {
+      for (const term of terms.split(/, (?![^(]*\))/)) {
+        if (verb === "REMOVE") delete updated[this.nameOf(term)];
+        else if (verb === "ADD") this.add(updated, term);
+        else this.assign(updated, item, term);
+      }
+    }
+    return updated;
+  }
+
+  private assign(updated: Item, before: Item, term: string): void {
+    const [, name = "", kept, value = ""] =
+      /^(\S+) = (?:if_not_exists\((\S+), )?(:\w+)\)?$/.exec(term) ??
+      refuse(`Invalid UpdateExpression: ${term}`);
+    const given = this.valueOf(value);
+    updated[this.nameOf(name)] = (kept === undefined ? undefined : before[this.nameOf(kept)]) ?? given;
+  }
+
+  private add(updated: Item, term: string): void {
+    const [, name = "", value = ""] =
+      /^(\S+) (:\w+)$/.exec(term) ?? refuse(`Invalid UpdateExpression: ${term}`);
+    const attribute = this.nameOf(name);
+    const numbers = (of: Attribute | undefined) => (of?.NS ?? []) as string[];
+    updated[attribute] = {
+      NS: [...new Set([...numbers(updated[attribute]), ...numbers(this.valueOf(value))])],
     };
   }
 

@@ -132,7 +132,7 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
     });
   }
 
-  // The auditor looks, and asks for rotations. It writes no value, moves no label, and no intent but its own record.
+  // The auditor looks, and asks for rotations. It writes no value, moves no label, and no intent.
   const audit = functionRole("audit");
   for (const action of ["DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "RotateSecret"]) {
     twins(request(audit.arn, `secretsmanager:${action}`, support.arn, own), {
@@ -148,7 +148,7 @@ export function hostileCases(stack: StackAccess): HostileCase[] {
   twins(request(audit.arn, "secretsmanager:GetSecretValue", support.arn, { [STAGE]: "AWSCURRENT" }), {
     "audit: reads what is pending": { context: { [STAGE]: "AWSPENDING" } },
   });
-  for (const action of ["dynamodb:GetItem", "dynamodb:PutItem"]) {
+  for (const action of ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]) {
     twins(request(audit.arn, action, intentTable.arn, { [LEADING_KEYS]: AUDITOR_PARTITION }), {
       [`audit, ${action}: a secret's intent`]: { context: { [LEADING_KEYS]: support.arn } },
       [`audit, ${action}: another table`]: { resource: `${intentTable.arn}-2` },

@@ -4,6 +4,7 @@ import { type AuditDeps, type AuditReport, type AuditSettings, audit } from "../
 import { secretsManagerFleet } from "../../lambda/audit/fleet";
 import { dynamoDbIntentReader } from "../../lambda/audit/intent-reader";
 import { WATCHDOG_MS } from "../../lambda/audit/intervals";
+import { dynamoDbAuditJournal } from "../../lambda/audit/journal";
 import { dynamoDbAuditMemory } from "../../lambda/audit/memory";
 import type { PageText } from "../../lambda/audit/page";
 import type { RotationDeps } from "../../lambda/rotation/rotation";
@@ -208,7 +209,7 @@ export class AuditedWorld {
       return withDates(world.call(operation, input));
     });
     const dynamoDb = client(DynamoDBClient, async (operation, input) => {
-      befall(operation === "PutItem" ? "intent-write" : "intent-read", operation);
+      befall(/^(Put|Update)Item$/.test(operation) ? "intent-write" : "intent-read", operation);
       if (operation === "Scan") return { Items: [...world.intents.items.values()] };
       if (operation === "PutItem") this.memory.set("memory", input.Item);
       return operation === "GetItem" ? { Item: this.memory.get("memory") } : {};
@@ -235,6 +236,7 @@ export class AuditedWorld {
       fleet: secretsManagerFleet(secretsManager),
       intents: dynamoDbIntentReader(dynamoDb, "intents"),
       memory: dynamoDbAuditMemory(dynamoDb, "intents"),
+      journal: dynamoDbAuditJournal(dynamoDb, "intents"),
       rotationFunction: {
         selfTest: async (secretArn) => {
           if (broken.rotationFunction) throw broken.rotationFunction;

@@ -211,6 +211,73 @@ test("a rotation that Secrets Manager refuses is told beside what it would heal"
   expect(auditor.found).toEqual(["page heal-refused support", "heal pending-left-behind support"]);
 });
 
+describe("the history", () => {
+  test("has each rotation that was asked for, why, and what Secrets Manager answered", async () => {
+    const auditor = await AuditWorld.ready({ undocumented: { attempts: 1 } });
+    leavePending(auditor.world);
+    auditor.world.aws.refuse("RotateSecret", "AccessDeniedException", 1);
+    await auditor.pass(2 * HOUR);
+
+    expect(auditor.asked).toEqual(["support", "support"]);
+    const [first, second] = auditor.reports.filter(({ report }) => report.asked.length > 0);
+    expect((await auditor.journal()).asked).toEqual([
+      { because: ["pending-left-behind"], answer: "AccessDeniedException", askedAt: [first?.at] },
+      { because: ["pending-left-behind"], answer: "reattempted", askedAt: [second?.at] },
+    ]);
+  });
+
+  test("has how long an old key really lived, by the hour", async () => {
+    const auditor = await AuditWorld.ready({ graceHours: 20, configuredGraceHours: 24 });
+    const { world } = auditor;
+    const { fingerprint } = world.current.agentKey;
+    world.requestRotation();
+    await world.runDueSteps();
+    const refreshedAt = world.clock.now();
+    await auditor.pass(26 * HOUR, 15 * MINUTE);
+
+    const { previousKeys, asked } = await auditor.journal();
+    expect(asked).toEqual([]);
+    expect(previousKeys).toEqual([
+      {
+        versionId: world.versionWith("AWSCURRENT"),
+        fingerprint,
+        promisedUntil: world.current.previousKeyExpiresAt,
+        lastAcceptedAt: expect.any(Number),
+        firstRefusedAt: expect.any(Number),
+      },
+    ]);
+    const [{ lastAcceptedAt = 0, firstRefusedAt = 0 } = {}] = previousKeys;
+    expect(lastAcceptedAt).toBeGreaterThan(refreshedAt + 19 * HOUR);
+    expect(firstRefusedAt).toBeGreaterThanOrEqual(refreshedAt + 20 * HOUR);
+    expect(firstRefusedAt - lastAcceptedAt).toBeLessThanOrEqual(HOUR + 15 * MINUTE);
+  });
+
+  test("takes no refusal of an inactive instance for an old key's end", async () => {
+    const auditor = await AuditWorld.ready();
+    auditor.world.requestRotation();
+    await auditor.world.runDueSteps();
+    await auditor.pass(3 * HOUR);
+    auditor.world.updateInstance({ isActive: false });
+    await auditor.pass(3 * HOUR);
+
+    expect((await auditor.journal()).previousKeys).toEqual([
+      expect.not.objectContaining({ firstRefusedAt: expect.anything() }),
+    ]);
+  });
+
+  test("that can't be written stops no audit", async () => {
+    const auditor = await AuditWorld.ready({ undocumented: { attempts: 1 } });
+    auditor.broken.journal = ACCESS_DENIED;
+    leavePending(auditor.world);
+    await auditor.pass(2 * HOUR);
+
+    expect(auditor.asked).toEqual(["support"]);
+    expect(auditor.pages).toEqual([]);
+    expect(auditor.world.logged.map(({ message }) => message)).toContain("the journal could not be written");
+    expect((await auditor.journal()).asked).toEqual([]);
+  });
+});
+
 test("whatever is found, logged, remembered and paged holds no key", async () => {
   const auditor = await AuditWorld.ready({ undocumented: { attempts: 1 } });
   const { world } = auditor;
@@ -221,7 +288,7 @@ test("whatever is found, logged, remembered and paged holds no key", async () =>
   world.updateInstance({ accountId: "acc_456", contactId: "con_456", isActive: false });
   await auditor.pass(DAY, HOUR);
 
-  const said = JSON.stringify([auditor.pages, auditor.reports]) + world.said();
+  const said = JSON.stringify([auditor.pages, auditor.reports, ...world.table.items.values()]) + world.said();
   expect(said).toContain("key-refused");
   for (const credential of world.credentials) expect(said).not.toContain(credential);
 });
