@@ -127,8 +127,13 @@ export function pauseOf({ intents, currentVersionId }: InstanceFacts, now: numbe
  * may have been minted that nobody has.
  */
 export function unspentIntent(facts: InstanceFacts): IntentRecord | undefined {
+  return unspentIntents(facts)[0];
+}
+
+/** Newest first. More than one where AWSCURRENT was moved by hand meanwhile. */
+function unspentIntents(facts: InstanceFacts): IntentRecord[] {
   const issuedAt = keyIssuedAt(facts);
-  return facts.intents.find(
+  return facts.intents.filter(
     (intent) =>
       intent.outcome !== "promoted" &&
       !isOrder(intent) &&
@@ -156,19 +161,27 @@ export function isAskDue(
   now: number,
 ): boolean {
   if (!findings.some(({ heals }) => heals) || isUnderWay(facts, now)) return false;
-  const unspent = unspentIntent(facts);
-  const isRefused = unspent?.outcome === "refused";
-  const lastTried = Math.max(facts.askedAt ?? 0, isRefused ? unspent.takenAt : 0);
-  if (isRefused && unspent.graceFrom < unspent.takenAt) {
-    // An earlier mint upon this version has begun the current key's last hours; once it is dead the refusal may end.
-    const diesAt = unspent.graceFrom + gracePeriodMs;
-    if (now >= diesAt && lastTried < diesAt) return true;
-  }
+  const unspent = unspentIntents(facts);
+  const isRefused = unspent[0]?.outcome === "refused";
   const isFresh = (facts.pendingSince ?? 0) > now - stuckPagedAfterMs;
-  const isUnfinished =
-    (unspent !== undefined && !isRefused) || (facts.pendingVersionId !== undefined && isFresh);
+  const isUnfinished = unspent.length > 0 || (facts.pendingVersionId !== undefined && isFresh);
+  const isKeyRefused = findings.some(({ name }) => name === "key-refused");
+  const lastTried = Math.max(facts.askedAt ?? 0, isRefused ? (unspent[0]?.takenAt ?? 0) : 0);
+  // Where agents can't work there is nothing to spare; but a Control Plane that refuses what it issues is not asked for ever more.
+  const isSoon = isRefused
+    ? isKeyRefused || unspent.some((intent) => mayHaveEnded(intent, gracePeriodMs, now))
+    : isUnfinished || (isKeyRefused && !facts.intents.some(({ takenAt }) => takenAt > lastTried));
   // Runs are a watchdog's interval apart, less what a run's start may vary.
-  return now - lastTried > (isUnfinished && !isRefused ? WATCHDOG_MS : HOURLY_MS) - MINUTE_MS;
+  return now - lastTried > (isSoon ? WATCHDOG_MS : HOURLY_MS) - MINUTE_MS;
+}
+
+/** Whether the grace period is over that this mint, or one before it upon the same version, has begun: its refusal may end too. */
+function mayHaveEnded(
+  { outcome, graceFrom, takenAt }: IntentRecord,
+  gracePeriodMs: number,
+  now: number,
+): boolean {
+  return (outcome !== "refused" || graceFrom < takenAt) && now >= graceFrom + gracePeriodMs;
 }
 
 function isUnderWay(facts: InstanceFacts, now: number): boolean {
@@ -403,10 +416,13 @@ function iso(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** Whether a key is looked at every hour: a grace period runs or has just ended, or something was found. */
+/**
+ * Whether a key is looked at every hour: a grace period runs or has just ended, something was found, or no rotation has promoted
+ * what is current: a label was moved, or a value stored, by hand.
+ */
 export function isWatchedHourly(facts: InstanceFacts, hadFinding: boolean, now: number): boolean {
   const graceEnd = graceEndsAt(facts);
   const newest = facts.intents.find(({ outcome }) => outcome === "promoted");
-  if (newest && isBack(facts, newest)) return true;
+  if (newest && newest.versionId !== facts.currentVersionId) return true;
   return hadFinding || (graceEnd !== undefined && now < graceEnd + 2 * HOURLY_MS);
 }

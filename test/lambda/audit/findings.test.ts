@@ -113,16 +113,43 @@ describe("a rotation that is not at its end", () => {
     expect(asks(open(NOW - 5 * MINUTE))).toBe(true);
   });
 
-  test("after a refusal it is asked for every hour, and once when the current key has died", () => {
-    const refused = (takenAt: number, graceFrom = takenAt) =>
-      facts({ intents: [intentRecord({ outcome: "refused", takenAt, graceFrom, mint: 2 })] });
+  test("after a refusal it is asked for every hour, and every 5 minutes when the current key may have died", () => {
+    const refusal = (takenAt: number, graceFrom = takenAt) =>
+      intentRecord({ outcome: "refused", takenAt, graceFrom, mint: 2 });
+    const refused = (takenAt: number, graceFrom?: number) =>
+      facts({ intents: [refusal(takenAt, graceFrom)] });
 
     expect(asks(refused(NOW - 10 * MINUTE))).toBe(false);
     expect(asks(refused(NOW - HOUR))).toBe(true);
     // An earlier mint began the current key's last hours 24 hours ago.
     expect(asks(refused(NOW - 10 * MINUTE, NOW - DAY))).toBe(true);
     expect(asks({ ...refused(NOW - 10 * MINUTE, NOW - DAY), askedAt: NOW }, NOW + MINUTE)).toBe(false);
+    expect(asks({ ...refused(NOW - 10 * MINUTE, NOW - DAY), askedAt: NOW }, NOW + 5 * MINUTE)).toBe(true);
     expect(asks(refused(NOW - 10 * MINUTE, NOW - DAY + MINUTE))).toBe(false);
+    // That one upon the version before, from which AWSCURRENT was moved by hand.
+    const before = (takenAt: number) =>
+      intentRecord({ baseVersionId: "version-0", outcome: "lost", takenAt });
+    const later = NOW + DAY;
+    const both = (first: number) =>
+      facts({ intents: [refusal(later - 10 * MINUTE), before(first)], currentVersionId: "version-1" });
+    expect(asks(both(later - DAY), later)).toBe(true);
+    expect(asks(both(later - DAY + MINUTE), later)).toBe(false);
+  });
+
+  test("upon a refused key it is asked for every 5 minutes, until a key was minted in vain", () => {
+    const dead = (changes: Partial<InstanceFacts> = {}) =>
+      facts({ ...key({ accepted: false, belongsTo: undefined }), askedAt: NOW, ...changes });
+    const minted = (takenAt: number) =>
+      intentRecord({ outcome: "promoted", baseVersionId: "version-0", versionId: "version-1", takenAt });
+
+    expect(asks(dead(), NOW + 4 * MINUTE)).toBe(false);
+    expect(asks(dead(), NOW + 5 * MINUTE)).toBe(true);
+    expect(asks(dead({ intents: [minted(NOW - 1)] }), NOW + 5 * MINUTE)).toBe(true);
+    expect(asks(dead({ intents: [minted(NOW + 1)] }), NOW + 5 * MINUTE)).toBe(false);
+    expect(asks(dead({ intents: [minted(NOW + 1)] }), NOW + HOUR)).toBe(true);
+    // A refusal mints nothing.
+    const refusal = intentRecord({ outcome: "refused", takenAt: NOW + 1 });
+    expect(asks(dead({ intents: [refusal] }), NOW + 6 * MINUTE)).toBe(true);
   });
 
   test("a refusal that goes on is paged once the grace period cannot be the reason", () => {
@@ -281,6 +308,19 @@ describe("the key before", () => {
     expect(isWatchedHourly(inGrace(true, START + DAY), false, START + 3 * DAY)).toBe(false);
     expect(isWatchedHourly(facts(), false, NOW)).toBe(false);
     expect(isWatchedHourly(facts(), true, NOW)).toBe(true);
+  });
+
+  test.each([
+    ["that the newest rotation has promoted", "version-2", false],
+    ["to which the label was moved back", "version-1", true],
+    ["that was stored by hand", "version-3", true],
+  ])("and so is an instance with a version %s: %s", (_, currentVersionId, expected) => {
+    const intents = [
+      intentRecord({ outcome: "promoted" }),
+      intentRecord({ outcome: "promoted", baseVersionId: "none", versionId: "version-1", takenAt: START }),
+    ];
+    const { deep: _unseen, ...shallow } = facts({ currentVersionId, intents });
+    expect(isWatchedHourly(shallow, false, START + 9 * DAY)).toBe(expected);
   });
 });
 
