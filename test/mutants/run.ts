@@ -31,6 +31,10 @@ const ROTATION: Suite = {
   files: ["look", "promote", "rotation"].map((name) => `lambda/rotation/${name}.ts`),
   tests: ROTATION_TESTS,
 };
+const ROTATION_FUNCTION: Suite = {
+  files: ["handler", "self-test"].map((name) => `lambda/rotation/${name}.ts`),
+  tests: ["rotation/handler", "rotation/self-test"],
+};
 const MINT: Suite = {
   files: ["lambda/mint/mint.ts", "lambda/mint/intent.ts"],
   tests: ["mint/mint", "mint/intent"],
@@ -48,7 +52,7 @@ const SIZES = {
   /** A few minutes: the decision, the mint and the steps. */
   least: [DECISION, MINT, STEPS],
   protocol: [DECISION, MINT, STEPS, ROTATION],
-  all: [DECISION, MINT, STEPS, ROTATION, PROVISIONING, DOMAIN],
+  all: [DECISION, MINT, STEPS, ROTATION, ROTATION_FUNCTION, PROVISIONING, DOMAIN],
 } as const satisfies Record<string, readonly Suite[]>;
 
 type Size = keyof typeof SIZES;
@@ -176,7 +180,7 @@ function printTable(
 
 new Command("test:mutants")
   .addOption(
-    new Option("--size <size>", "which modules: the least, the protocol, or provisioning and the domain too")
+    new Option("--size <size>", "which modules: the least, the protocol, or every one")
       .choices(Object.keys(SIZES))
       .default("protocol"),
   )

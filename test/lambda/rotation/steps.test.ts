@@ -37,6 +37,23 @@ function removePending(versionId: string): void {
   });
 }
 
+/** What an operator places, by the command line, upon the current version. */
+async function placeOrder(kind: "paused" | "ordered", until: number): Promise<void> {
+  const { intents } = world.invocation();
+  const names = { secretArn: world.secretArn, baseVersionId: world.versionWith("AWSCURRENT") as string };
+  const standing = await intents.read(names.secretArn, names.baseVersionId);
+  const order = orderUpon(standing, {
+    ...names,
+    kind,
+    until,
+    now: world.clock.now(),
+    agentInstanceId: world.current.agentInstanceId,
+    owner: `operator-${until}`,
+  }) as Intent;
+  const { taken } = await (standing ? intents.retake(order, standing) : intents.take(order));
+  expect(taken).toBe(true);
+}
+
 const lastKey = () => world.minted.at(-1);
 
 afterEach(() => {
@@ -415,25 +432,9 @@ describe("before anything is changed, createSecret stops by name:", () => {
   });
 
   describe("an operator's order", () => {
-    const place = async (kind: "paused" | "ordered", until: number) => {
-      const { intents } = world.invocation();
-      const names = { secretArn: world.secretArn, baseVersionId: world.versionWith("AWSCURRENT") as string };
-      const standing = await intents.read(names.secretArn, names.baseVersionId);
-      const order = orderUpon(standing, {
-        ...names,
-        kind,
-        until,
-        now: world.clock.now(),
-        agentInstanceId: world.current.agentInstanceId,
-        owner: `operator-${until}`,
-      }) as Intent;
-      const { taken } = await (standing ? intents.retake(order, standing) : intents.take(order));
-      expect(taken).toBe(true);
-    };
-
     test("to pause stops every rotation until its end, and changes nothing", async () => {
       await ready();
-      await place("paused", world.clock.now() + HOUR);
+      await placeOrder("paused", world.clock.now() + HOUR);
       const token = world.requestRotation();
       expect((await stopOf(world.step("createSecret", token))).state).toBe("paused");
       expect(world.versionWith("AWSPENDING")).not.toBe(token);
@@ -446,8 +447,8 @@ describe("before anything is changed, createSecret stops by name:", () => {
 
     test("to resume ends a pause", async () => {
       await ready();
-      await place("paused", world.clock.now() + DAY);
-      await place("paused", world.clock.now());
+      await placeOrder("paused", world.clock.now() + DAY);
+      await placeOrder("paused", world.clock.now());
       await world.step("createSecret", world.requestRotation());
       expect(world.minted).toHaveLength(2);
     });
@@ -456,27 +457,63 @@ describe("before anything is changed, createSecret stops by name:", () => {
       await ready();
       await world.step("createSecret", world.requestRotation());
       world.clock.advanceBy(HOUR);
-      await place("ordered", world.clock.now() + MINUTE);
+      await placeOrder("ordered", world.clock.now() + MINUTE);
       world.clock.advanceBy(MINUTE);
       expect((await stopOf(world.step("createSecret", world.requestRotation()))).state).toBe("grace-running");
-      await place("ordered", world.clock.now() + MINUTE);
+      await placeOrder("ordered", world.clock.now() + MINUTE);
       await world.step("createSecret", world.requestRotation());
       expect(world.minted).toHaveLength(3);
       expect(world.currentIsAccepted).toBe(true);
       expect((await stopOf(world.step("createSecret", world.requestRotation()))).state).toBe("grace-running");
     });
 
+    test("to pause, once it is over, lets no refresh go before a running grace period", async () => {
+      await ready();
+      await world.step("createSecret", world.requestRotation());
+      await placeOrder("paused", world.clock.now() + MINUTE);
+      world.clock.advanceBy(HOUR);
+      expect((await stopOf(world.step("createSecret", world.requestRotation()))).state).toBe("grace-running");
+      expect(world.minted).toHaveLength(2);
+    });
+
     test("that was begun is brought to its end, though the guard is up", async () => {
       await ready();
       await world.step("createSecret", world.requestRotation());
       world.clock.advanceBy(HOUR);
-      await place("ordered", world.clock.now() + MINUTE);
+      await placeOrder("ordered", world.clock.now() + MINUTE);
       world.orderFault(REFRESH, "never-arrived");
       const token = world.requestRotation();
       expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
       world.clock.advanceBy(5 * MINUTE);
       await world.step("createSecret", token);
       expect(world.versionWith("AWSCURRENT")).toBe(token);
+      expect(world.currentIsAccepted).toBe(true);
+    });
+
+    test("whose key was lost is brought to its end, though the guard is up", async () => {
+      await ready();
+      await world.step("createSecret", world.requestRotation());
+      await placeOrder("ordered", world.clock.now() + MINUTE);
+      const token = world.requestRotation();
+      world.put(token, serialiseRecord(world.current), ["AWSPENDING"]);
+      expect((await stopOf(world.step("createSecret", token, unseen(token)))).state).toBe("version-taken");
+      await world.step("createSecret", world.requestRotation());
+      expect(world.current.agentKey.reveal()).toBe(lastKey());
+      expect(refreshes()).toBe(3);
+    });
+
+    test("whose stored key died is brought to its end, though the guard is up", async () => {
+      // The grace period is shorter in truth, so that none runs when the ordered refresh comes, and the current key gets one.
+      await ready({ graceHours: 1, configuredGraceHours: 24, secondRefresh: "E" });
+      await world.step("createSecret", world.requestRotation());
+      world.clock.advanceBy(2 * HOUR);
+      await placeOrder("ordered", world.clock.now() + MINUTE);
+      const token = world.requestRotation();
+      world.aws.meanwhile("PutSecretValue", async () => void world.clickRotate());
+      expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
+      expect(world.currentIsAccepted).toBe(true);
+      await world.step("createSecret", world.requestRotation());
+      expect(world.current.agentKey.reveal()).toBe(lastKey());
       expect(world.currentIsAccepted).toBe(true);
     });
   });
@@ -653,19 +690,18 @@ describe("where the answer to the refresh is lost", () => {
 
 describe("where a key is stored and was not promoted", () => {
   /** The label move fails until the invocation's time is up. */
-  async function storedOnly(options: LocalWorldOptions = {}, milliseconds = 180 * SECOND): Promise<string> {
-    await ready(options);
+  async function storeOnly(): Promise<string> {
     const token = world.requestRotation();
     world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 100);
-    const stop = await stopOf(world.step("createSecret", token, world.invocation(milliseconds)));
-    expect(stop.state).toBe("promotion-failed");
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("promotion-failed");
     expect(world.hasValue(token)).toBe(true);
     world.aws.clear();
     return token;
   }
 
   test("the next attempt promotes it and mints nothing", async () => {
-    const token = await storedOnly();
+    await ready();
+    const token = await storeOnly();
     world.resetCalls();
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
@@ -684,10 +720,7 @@ describe("where a key is stored and was not promoted", () => {
     world.requestRotation();
     await world.runDueSteps();
     world.clock.advanceBy(DAY);
-    const token = world.requestRotation();
-    world.aws.refuse("UpdateSecretVersionStage", "InternalServiceError", 100);
-    expect((await stopOf(world.step("createSecret", token))).state).toBe("promotion-failed");
-    world.aws.clear();
+    const token = await storeOnly();
     expect(world.versionWith("AWSPREVIOUS")).toBeDefined();
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
@@ -695,7 +728,8 @@ describe("where a key is stored and was not promoted", () => {
   });
 
   test("a newer token gets a copy of it, and mints nothing", async () => {
-    const token = await storedOnly();
+    await ready();
+    const token = await storeOnly();
     removePending(token);
     const newer = world.requestRotation();
     await world.step("createSecret", newer);
@@ -705,7 +739,8 @@ describe("where a key is stored and was not promoted", () => {
   });
 
   test("and is refused because somebody refreshed since: AWSPENDING is taken off, and the next rotation mints", async () => {
-    const token = await storedOnly({ graceHours: 0 });
+    await ready({ graceHours: 0 });
+    const token = await storeOnly();
     world.clickRotate();
     world.clock.advanceBy(10 * MINUTE);
     const stop = await stopOf(world.step("createSecret", token));
@@ -721,16 +756,17 @@ describe("where a key is stored and was not promoted", () => {
     expect(refreshes()).toBe(2);
   });
 
-  test("is promoted although the guard holds: its refresh has begun the current key's last hours", async () => {
-    const token = await storedOnly();
-    // The current key's own guard, as if its predecessor were still promised its grace period.
-    const guarded = serialiseRecord({ ...world.current, previousKeyExpiresAt: world.clock.now() + DAY });
-    const deps = world.invocation();
-    const readVersion: RotationDeps["secrets"]["readVersion"] = async (secretId, id) =>
-      id === token ? deps.secrets.readVersion(secretId, id) : guarded;
-    await world.step("createSecret", token, { ...deps, secrets: { ...deps.secrets, readVersion } });
+  test("is promoted although the guard holds, also beside a new intent table: its refresh has begun the current key's last hours", async () => {
+    await ready();
+    await world.step("createSecret", world.requestRotation());
+    world.clock.advanceBy(HOUR);
+    await placeOrder("ordered", world.clock.now() + MINUTE);
+    const token = await storeOnly();
+    world.table.items.clear();
+    await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
-    expect(refreshes()).toBe(1);
+    expect(world.current.agentKey.reveal()).toBe(lastKey());
+    expect(refreshes()).toBe(2);
   });
 });
 
