@@ -65,6 +65,8 @@ export class Auditor extends Construct {
       name,
       description: `Starts ${name}`,
       scheduleExpression: SCHEDULE,
+      // Said, so that a deploy switches it on again where somebody has switched it off.
+      state: "ENABLED",
       tags: settings.tags,
     });
     const permission = new LambdaPermission(this, "permission", {

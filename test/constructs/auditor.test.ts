@@ -11,6 +11,8 @@ describe("the auditor", () => {
 
     expect(synthesised.one("aws_cloudwatch_event_rule")).toMatchObject({
       schedule_expression: "rate(5 minutes)",
+      // Left out, Terraform would not see that somebody has switched it off.
+      state: "ENABLED",
     });
     expect(synthesised.one("aws_lambda_permission", "auditor")).toMatchObject({
       principal: "events.amazonaws.com",
