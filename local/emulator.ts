@@ -11,8 +11,13 @@ export const LOCAL_CREDENTIALS = {
   AWS_SECRET_ACCESS_KEY: "test",
 } as const;
 
-/** From 2027 the SDK asks for Node 22; until then each process on Node 20 would print eight lines about it. */
-export const QUIET_SDK = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" } as const;
+/** Settings of the AWS SDK of whoever takes part in a local run. */
+export const LOCAL_SDK = {
+  /** From 2027 the SDK asks for Node 22; until then each process on Node 20 would print eight lines about it. */
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+  /** The SDK takes a clock that was moved for its own being wrong, and sends again whatever is answered by an error. */
+  AWS_DISABLE_CLOCK_SKEW_CORRECTION: "true",
+} as const;
 
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 2_000;
@@ -118,7 +123,7 @@ export function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
-    ...QUIET_SDK,
+    ...LOCAL_SDK,
   };
 }
 

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
 import { DeploymentError } from "./deployment";
-import { QUIET_SDK } from "./emulator";
+import { LOCAL_SDK } from "./emulator";
 import { PrerequisiteError } from "./toolchain";
 
 /** A signal has ended the program. */
@@ -25,7 +25,7 @@ export async function runProgram<Options>(
   play: (options: Options, signal: AbortSignal) => Promise<boolean>,
 ): Promise<void> {
   // For the clients in this process; its children are told by `withoutAws`.
-  Object.assign(process.env, QUIET_SDK);
+  Object.assign(process.env, LOCAL_SDK);
   const interruption = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => interruption.abort(new Interrupted(name)));

@@ -3,12 +3,12 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { environments } from "../../environments";
 import { identify, readStored } from "../../local/demo/agent-keys";
-import { QUIET_SDK } from "../../local/emulator";
+import { LOCAL_SDK } from "../../local/emulator";
 import { type LocalRun, type LocalRunOptions, startLocalRun } from "../../local/local-run";
 import { descendantsOf, signalProcess, waitForEnd } from "../../local/processes";
 import { prepareToolchain } from "../../local/toolchain";
 
-Object.assign(process.env, QUIET_SDK);
+Object.assign(process.env, LOCAL_SDK);
 
 const LOCAL_FOLDER = resolve(__dirname, "../../.local");
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { QUIET_SDK, startEmulator, withoutAws } from "../../local/emulator";
+import { LOCAL_SDK, startEmulator, withoutAws } from "../../local/emulator";
 import { isRunning, waitForEnd } from "../../local/processes";
 import { removeFolders, temporaryFolder, writeProgram } from "./programs";
 
@@ -48,7 +48,7 @@ it("gives the functions the local endpoints, fake credentials and nothing of the
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
-    ...QUIET_SDK,
+    ...LOCAL_SDK,
   });
   expect(env).toMatchObject({
     BIND_HOST: "127.0.0.1",
@@ -117,6 +117,6 @@ it("passes on everything but settings of AWS", () => {
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
     AWS_EC2_METADATA_DISABLED: "true",
-    ...QUIET_SDK,
+    ...LOCAL_SDK,
   });
 });
