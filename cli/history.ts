@@ -31,10 +31,10 @@ export function askedBecause({ askedAt, because, answer }: AskedRotation): [aske
 
 /** How long the replaced key lived, from the earliest moment that its grace period may have begun; empty where nobody looked. */
 export function oldKeyLife(record: IntentRecord, { previousKeys }: JournalEntries): string[] {
-  const { versionId, previousFingerprint, previousKeyHonoured: honoured, graceFrom, outcome } = record;
+  const { previousFingerprint, previousKeyExpiresAt, previousKeyHonoured: honoured, graceFrom } = record;
+  // A key may be replaced twice, after a roll-back; and the version may be another than the one that it was minted for.
   const life = previousKeys.find(
-    (each) =>
-      outcome === "promoted" && each.versionId === versionId && each.fingerprint === previousFingerprint,
+    (each) => each.fingerprint === previousFingerprint && each.promisedUntil === previousKeyExpiresAt,
   );
   if (!life) return honoured === undefined ? [] : [honoured ? "accepted" : "refused at once"];
   const hours = (at: number) => `${((at - graceFrom) / HOUR).toFixed(1)} h`;

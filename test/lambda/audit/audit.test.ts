@@ -1,3 +1,4 @@
+import { serialiseRecord } from "../../../lambda/domain/secret-value";
 import { DAY, HOUR, MINUTE } from "../../../local/clock";
 import { AuditWorld, inWords } from "../../helpers/audit-world";
 import type { LocalWorld } from "../../helpers/local-world";
@@ -59,6 +60,24 @@ test("a key that is refused is paged at once, healed, and the page is resolved",
   expect(auditor.world.currentIsAccepted).toBe(true);
   // The first one, the one that was clicked, and the healing one.
   expect(auditor.world.minted).toHaveLength(3);
+});
+
+test("an old value that is stored again by hand is found within the hour", async () => {
+  const auditor = await AuditWorld.ready();
+  const { world } = auditor;
+  const old = serialiseRecord(world.current);
+  world.requestRotation();
+  await world.runDueSteps();
+  await auditor.pass(3 * DAY, HOUR);
+  expect(auditor.reports.at(-1)?.report.checked).toBe(0);
+
+  world.put(world.newToken(), old);
+  await auditor.pass(HOUR);
+  expect(auditor.subjects).toEqual([
+    "key-refused: dev/support, 0 h left",
+    "Resolved: key-refused: dev/support",
+  ]);
+  expect(world.currentIsAccepted).toBe(true);
 });
 
 test("a page is sent again every day while its cause lasts, and a resolution once", async () => {
