@@ -10,7 +10,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 /** From one run of the auditor to the next, and from one request for an unfinished rotation to the next. */
 export const WATCHDOG_MS = 5 * MINUTE_MS;
-/** The same after the Control Plane has refused to mint, unless the current key dies before; and after a refused key was found. */
+/** The same after the Control Plane has refused to mint, as long as the current key may live; and after a key was minted in vain. */
 export const HOURLY_MS = HOUR_MS;
 /** How often the Control Plane is asked about a key with which nothing is the matter. */
 export const KEY_CHECK_MS = 24 * HOUR_MS;

@@ -18,11 +18,11 @@ const CLI = path.join(__dirname, "../../cli/valmi-agent-keys.js");
 const NAME = "valmi/dev/support/agent-key";
 /** Answers each line of its input, and tells its start and its end. */
 const AGENT = `
+process.on("SIGTERM", () => { console.error("ending"); process.exit(7); });
 const { createHash } = require("node:crypto");
 const name = (text) => createHash("sha256").update(text).digest("hex").slice(0, 12);
 const { VALMI_AGENT_KEY, VALUE_AGENT_SECRET, OTHER_NAME } = process.env;
 console.log("start", ...[VALMI_AGENT_KEY, VALUE_AGENT_SECRET, OTHER_NAME ?? ""].map(name));
-process.on("SIGTERM", () => { console.error("ending"); process.exit(7); });
 process.stdin.on("data", (text) => process.stdout.write("heard " + text));
 `;
 

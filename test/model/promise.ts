@@ -92,9 +92,7 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
   // The clicked key is nobody's: the stored one dies at the end of its grace, and only a check after that shows it.
   const clicked = isDead("clicked") ? KEY_CHECK_MS + NEXT_ATTEMPT : 0;
   const standstill = isDead("standstill") ? graceHours * HOUR + MINUTE + NEXT_ATTEMPT : 0;
-  // A rotation that ends in vain upon a key that was found refused is asked for again by the hour.
-  const again = clicked > 0 && classes.length > 1 ? HOURLY_MS : 0;
-  const unseen = clicked + standstill > 0 ? clicked + standstill + costs + again : 0;
+  const unseen = clicked + standstill > 0 ? clicked + standstill + costs : 0;
   switch (secondRefresh) {
     // Every key keeps its own clock, or the one that nobody uses dies: a second mint costs the current key nothing.
     case "A":
@@ -110,7 +108,7 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
       return (
         unseen +
         (mayHaveMinted.length > 0 || isDead("clicked") || isOvertaken ? costs : 0) +
-        (mayHaveMinted.length > 1 ? graceHours * HOUR + HOURLY_MS : 0)
+        (mayHaveMinted.length > 1 ? graceHours * HOUR : 0)
       );
   }
 }

@@ -239,11 +239,11 @@ export class Story {
     if (this.isApart() || this.isStillAtBase() || this.unspentIntents().length > 0) {
       if (this.unspentIntents().at(-1)?.outcome?.S !== "refused") return now + WATCHDOG;
       const untilItDies = Math.ceil((diesAt - now) / WATCHDOG) * WATCHDOG;
-      return now + (untilItDies > 0 ? Math.min(untilItDies, HOURLY) : HOURLY);
+      return now + (untilItDies > 0 ? Math.min(untilItDies, HOURLY) : WATCHDOG);
     }
     // Somebody still does something: nothing is skipped.
     if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + WATCHDOG;
-    if (this.hasFoundItRefused && this.isCurrentRefused()) return now + HOURLY;
+    if (this.hasFoundItRefused && this.isCurrentRefused()) return now + WATCHDOG;
     // At the worst, the key was checked just before it died.
     return Math.max(now, Math.min(diesAt, now + KEY_CHECK)) + KEY_CHECK;
   }
