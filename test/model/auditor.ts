@@ -20,9 +20,6 @@ export interface AuditorsRecord {
   item?: Item;
 }
 
-/** Throws where a call of the auditor fails. */
-export type Befall = (kind: CallKind, label: string) => void;
-
 /** The shipped auditor as the world's watchdog; nothing befalls its own calls, and its time stands still. */
 export class Auditor {
   readonly record: AuditorsRecord;
@@ -48,11 +45,17 @@ export class Auditor {
   }
 }
 
-/** What the shipped auditor is given: its own ports over the state machines, but for the function and the pages. */
+/**
+ * What the shipped auditor is given: its own ports over the state machines, but for the function and the pages. `befall` throws
+ * where a call is to fail.
+ */
 export function auditDepsOf(
   world: World,
   ports: RotationDeps,
-  { record, befall = () => {} }: { readonly record: AuditorsRecord; readonly befall?: Befall },
+  {
+    record,
+    befall = () => {},
+  }: { readonly record: AuditorsRecord; readonly befall?: (kind: CallKind, label: string) => void },
 ): Omit<AuditDeps, "rotationFunction" | "alerts"> {
   const secretsManager = client(SecretsManagerClient, async (operation, input) => {
     befall(operation === "RotateSecret" ? "secret-write" : "secret-read", operation);

@@ -1,21 +1,15 @@
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { type AuditDeps, type AuditReport, type AuditSettings, audit } from "../../lambda/audit/audit";
-import { secretsManagerFleet } from "../../lambda/audit/fleet";
-import { dynamoDbIntentReader } from "../../lambda/audit/intent-reader";
+import { type AuditDeps, type AuditReport, audit } from "../../lambda/audit/audit";
 import { WATCHDOG_MS } from "../../lambda/audit/intervals";
-import { dynamoDbAuditJournal } from "../../lambda/audit/journal";
-import { dynamoDbAuditMemory } from "../../lambda/audit/memory";
 import type { PageText } from "../../lambda/audit/page";
 import type { RotationDeps } from "../../lambda/rotation/rotation";
 import { selfTest } from "../../lambda/rotation/self-test";
 import { runStep } from "../../lambda/rotation/steps";
-import { DAY, HOUR, SECOND } from "../../local/clock";
+import { HOUR, SECOND } from "../../local/clock";
 import type { Invocation } from "../../local/secrets-manager/rotation";
-import { secretsManagerClient } from "../model/in-memory-aws";
+import { type AuditorsRecord, auditDepsOf, auditSettingsOf } from "../model/auditor";
 import { type Caller, type CallKind, carryOut, portsOf } from "../model/ports";
 import { ATTEMPT_LIFE } from "../model/promise";
-import { type Configuration, FUNCTION_ARN, World } from "../model/world";
+import { type Configuration, World } from "../model/world";
 
 /** Who calls; by which a fault may tell the rotation function from the auditor. */
 export type CallerName = "rotation" | "auditor";
@@ -59,7 +53,7 @@ export class AuditedWorld {
   /** When the rotation function, or the auditor, ended by an error. */
   readonly errors: { readonly at: number; readonly by: CallerName }[] = [];
   broken: Broken = {};
-  private readonly memory = new Map<string, unknown>();
+  private readonly record: AuditorsRecord = {};
   private serial = 0;
 
   constructor(configuration: Configuration = SEED) {
@@ -91,7 +85,7 @@ export class AuditedWorld {
     const at = this.world.clock.time;
     try {
       if (this.broken.auditor) throw this.broken.auditor;
-      this.reports.push({ at, report: await audit(this.deps(), this.settings()) });
+      this.reports.push({ at, report: await audit(this.deps(), auditSettingsOf(this.world)) });
     } catch (error) {
       if (!(error instanceof Error) || error instanceof TypeError) throw error;
       this.errors.push({ at, by: "auditor" });
@@ -195,48 +189,16 @@ export class AuditedWorld {
   }
 
   private deps(): AuditDeps {
-    const { world, broken } = this;
-    const ports = this.portsFor("auditor");
+    const { world, broken, record } = this;
     const befall = (kind: CallKind, label: string) => {
       const befallen = broken.befall?.({ by: "auditor", kind, label });
       if (befallen instanceof Error) throw befallen;
-    };
-    const secretsManager = client(SecretsManagerClient, async (operation, input) => {
-      befall(operation === "RotateSecret" ? "secret-write" : "secret-read", operation);
-      if (operation === "RotateSecret" && (broken.mayNotBeInvoked || broken.rotationFunction)) {
+      if (label === "RotateSecret" && (broken.mayNotBeInvoked || broken.rotationFunction)) {
         throw named("AccessDeniedException");
       }
-      return withDates(world.call(operation, input));
-    });
-    const dynamoDb = client(DynamoDBClient, async (operation, input) => {
-      befall(/^(Put|Update)Item$/.test(operation) ? "intent-write" : "intent-read", operation);
-      if (operation === "Scan") return { Items: [...world.intents.items.values()] };
-      if (operation === "PutItem") this.memory.set("memory", input.Item);
-      return operation === "GetItem" ? { Item: this.memory.get("memory") } : {};
-    });
+    };
     return {
-      ...ports,
-      connect: async () => {
-        const controlPlane = await ports.connect();
-        return {
-          ...controlPlane,
-          workspaceName: async () => {
-            befall("control-read", "me");
-            return "local";
-          },
-          instances: async function* () {
-            befall("control-read", "list instances");
-            for (const each of world.controlPlane.allInstances()) {
-              yield { ...each, accountId: each.accountId ?? "", contactId: each.contactId ?? "" };
-            }
-          },
-        };
-      },
-      clock: world.clock,
-      fleet: secretsManagerFleet(secretsManager),
-      intents: dynamoDbIntentReader(dynamoDb, "intents"),
-      memory: dynamoDbAuditMemory(dynamoDb, "intents"),
-      journal: dynamoDbAuditJournal(dynamoDb, "intents"),
+      ...auditDepsOf(world, this.portsFor("auditor"), { record, befall }),
       rotationFunction: {
         selfTest: async (secretArn) => {
           if (broken.rotationFunction) throw broken.rotationFunction;
@@ -253,39 +215,8 @@ export class AuditedWorld {
       },
     };
   }
-
-  private settings(): AuditSettings {
-    return {
-      environment: "dev",
-      nameStart: "valmi/dev/",
-      nameEnd: "/agent-key",
-      thresholds: {
-        gracePeriodMs: this.world.configuration.configuredGraceHours * HOUR,
-        rotation: { intervalMs: 90 * DAY, windowMs: DAY, functionArn: FUNCTION_ARN },
-      },
-      location: { accountId: "000000000000", region: "eu-west-1" },
-      heals: true,
-      runbookUrl: "docs/operations.md",
-    };
-  }
 }
 
 export function named(name: string): Error {
   return Object.assign(new Error(name), { name });
-}
-
-/** One that the SDK's paginators take for their own. */
-function client<T extends object>(
-  of: { readonly prototype: T },
-  send: (operation: string, input: Record<string, unknown>) => Promise<object>,
-): T {
-  const { send: sent } = secretsManagerClient(send);
-  return Object.assign(Object.create(of.prototype) as T, { send: sent });
-}
-
-/** Times travel as seconds; the SDK makes dates of them. */
-function withDates(answer: unknown): object {
-  return JSON.parse(JSON.stringify(answer), (name, value) =>
-    name.endsWith("Date") && typeof value === "number" ? new Date(value * 1_000) : value,
-  );
 }
