@@ -292,10 +292,7 @@ function toIssuedKey(answer: HttpAnswer, what: string, agentInstanceId?: string)
 function read<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
-  throw unreadable(
-    what,
-    parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole answer)",
-  );
+  throw unreadable(what, v.getDotPath(parsed.issues[0]) ?? "(whole answer)");
 }
 
 function requireField(value: string | undefined, what: string, field: string): string {

@@ -31,7 +31,7 @@ export function parseProvisioningEvent(event: unknown): {
 } {
   const parsed = v.safeParse(provisioningEvent, event);
   if (!parsed.success) {
-    const field = parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole event)";
+    const field = v.getDotPath(parsed.issues[0]) ?? "(whole event)";
     throw new TypeError(`not a provisioning call of Terraform: ${field} is missing or unreadable`);
   }
   const { tf, ...input } = parsed.output;

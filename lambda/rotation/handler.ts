@@ -32,7 +32,7 @@ const rotationEvent = v.object({
 export function parseRotationEvent(event: unknown): RotationRequest {
   const parsed = v.safeParse(rotationEvent, event);
   if (!parsed.success) {
-    const field = parsed.issues[0].path?.map((item) => String(item.key)).join(".") ?? "(whole event)";
+    const field = v.getDotPath(parsed.issues[0]) ?? "(whole event)";
     throw new TypeError(`not a rotation event of Secrets Manager: ${field} is missing or unreadable`);
   }
   const { Step, SecretId, ClientRequestToken, RotationToken } = parsed.output;
