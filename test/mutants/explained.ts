@@ -16,6 +16,10 @@ const STEPS = "lambda/rotation/steps.ts";
 const MINTED_BEFORE =
   "The case is not reached: a first intent with an empty version has minted some lines before.";
 
+const SELF_TEST = "lambda/rotation/self-test.ts";
+const NEVER_WRITTEN =
+  "The table's condition refuses the write: only the permission to ask for it is tested, whatever would be written.";
+
 /** Every survivor, and why it is one. The command fails on a survivor that isn't here, and on an entry that is killed. */
 export const EXPLAINED: readonly Explained[] = [
   {
@@ -36,6 +40,20 @@ export const EXPLAINED: readonly Explained[] = [
     line: "const isGuarded = guard !== undefined && controlPlane.now() < guard;",
     mutant: "guard !== undefined → true",
     because: "No time is before an undefined one; the question is the compiler's.",
+  },
+  { file: SELF_TEST, line: 'outcome: "refused",', mutant: '"refused" → ""', because: NEVER_WRITTEN },
+  { file: SELF_TEST, line: "earlierMints: [],", mutant: '[] → ["Stryker was here"]', because: NEVER_WRITTEN },
+  {
+    file: SELF_TEST,
+    line: 'await intents.settle(intent, { outcome: "refused", settledAt: 0 });',
+    mutant: '{ outcome: "refused", settledAt: 0 } → {}',
+    because: NEVER_WRITTEN,
+  },
+  {
+    file: SELF_TEST,
+    line: 'await intents.settle(intent, { outcome: "refused", settledAt: 0 });',
+    mutant: '"refused" → ""',
+    because: NEVER_WRITTEN,
   },
   {
     file: "lambda/domain/ownership.ts",

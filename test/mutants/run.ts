@@ -71,6 +71,8 @@ async function main({ size, only }: { size: Size; only?: string }): Promise<void
   const isExplained = (mutant: Mutant) => EXPLAINED.some((entry) => isSame(entry, mutant));
   const survivors = mutants.filter(({ status }) => !isKilled(status));
   printTable(files, mutants, isExplained);
+  for (const { at, mutant } of mutants.filter(({ status }) => status === "Timeout"))
+    console.log(`noticed by a test that did not end: ${at}  ${mutant}`);
   for (const { at, mutant, because } of EXPLAINED.flatMap((entry) =>
     survivors.filter((survivor) => isSame(entry, survivor)).map((survivor) => ({ ...entry, ...survivor })),
   ))

@@ -19,7 +19,7 @@ describe("Secrets Manager's event", () => {
     const request = { step: "createSecret", secretArn: SECRET_ARN, token: TOKEN };
     expect(parseRotationEvent(EVENT)).toEqual({ ...request, rotationToken: ROTATION_TOKEN });
     const { RotationToken: _, ...older } = EVENT;
-    expect(parseRotationEvent({ ...older, Later: "field" })).toEqual(request);
+    expect(parseRotationEvent({ ...older, Later: "field" })).toStrictEqual(request);
   });
 
   test.each([
@@ -109,6 +109,7 @@ describe("the function", () => {
     expect(error.cause).toBeUndefined();
     expect(environment.logged.at(-1)).toMatchObject({
       level: "ERROR",
+      message: "rotation step failed",
       correlationId: "request-1",
       secret: world.secretArn,
       version: TOKEN,
@@ -123,6 +124,25 @@ describe("the function", () => {
     );
     expect(inspect(error)).not.toContain(ROTATION_TOKEN);
     expect(error.name).toBe("TypeError");
+  });
+
+  test("answers the auditor's question by what failed, and logs of which secret", async () => {
+    const asked = { selfTest: world.secretArn };
+    await expect(handler(asked, CONTEXT)).resolves.toEqual({ failures: [] });
+    world.aws.refuse("PutSecretValue", "AccessDeniedException");
+    await expect(handler(asked, CONTEXT)).resolves.toEqual({ failures: ["write-secret"] });
+    expect(environment.logged.at(-1)).toMatchObject({
+      message: "self-test failed",
+      correlationId: "request-1",
+      secret: world.secretArn,
+      test: "write-secret",
+    });
+  });
+
+  test("tests itself upon nothing but an ARN", async () => {
+    await expect(handler({ selfTest: "valmi/dev/support/agent-key" }, CONTEXT)).rejects.toThrow(
+      /: Step is missing/,
+    );
   });
 
   test("names a missing operator's API key", async () => {

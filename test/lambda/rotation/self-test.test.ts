@@ -1,5 +1,7 @@
-import { SELF_TESTS, selfTest } from "../../../lambda/rotation/self-test";
+import { type SelfTest, selfTest } from "../../../lambda/rotation/self-test";
 import { LocalWorld } from "../../helpers/local-world";
+
+const DENIED = "AccessDeniedException";
 
 const run = (world: LocalWorld) => selfTest(world.invocation(), world.secretArn);
 
@@ -22,43 +24,48 @@ test("passes where a rotation could run, and changes nothing", async () => {
   expect(world.dynamoDb.calls).toEqual(["GetItem", "UpdateItem", "PutItem"]);
 });
 
-test.each<[string, (world: LocalWorld) => void, readonly string[]]>([
-  ["describing", (world) => world.aws.refuse("DescribeSecret", "AccessDeniedException"), ["describe-secret"]],
-  ["reading", (world) => world.aws.refuse("GetSecretValue", "AccessDeniedException"), ["read-secret"]],
-  ["writing", (world) => world.aws.refuse("PutSecretValue", "AccessDeniedException"), ["write-secret"]],
-  ["reading intents", (world) => world.dynamoDb.refuse("GetItem", "AccessDeniedException"), ["intent-table"]],
+test.each<[string, (world: LocalWorld) => void, SelfTest, string]>([
+  ["describing", (world) => world.aws.refuse("DescribeSecret", DENIED), "describe-secret", DENIED],
+  ["reading", (world) => world.aws.refuse("GetSecretValue", DENIED), "read-secret", DENIED],
   [
-    "completing intents",
-    (world) => world.dynamoDb.refuse("UpdateItem", "AccessDeniedException"),
-    ["intent-table"],
+    "a current version without value",
+    (world) => world.aws.refuse("GetSecretValue", "ResourceNotFoundException"),
+    "read-secret",
+    "current-missing",
   ],
-  ["writing intents", (world) => world.dynamoDb.refuse("PutItem", "AccessDeniedException"), ["intent-table"]],
-  ["the operator's key", (world) => world.setOperatorKey("no key"), ["operator-key"]],
-  ["the Control Plane", (world) => world.setOperatorKey("token_wrong"), ["control-plane"]],
-  ["the instance", (world) => world.deleteInstance(), ["instance"]],
-  ["the key", (world) => world.put(world.newToken(), JSON.stringify(otherKey(world))), ["agent-key"]],
-])("names what failed: %s", async (_, breakIt, expected) => {
+  ["writing", (world) => world.aws.refuse("PutSecretValue", DENIED), "write-secret", DENIED],
+  ["reading intents", (world) => world.dynamoDb.refuse("GetItem", DENIED), "intent-table", DENIED],
+  ["completing intents", (world) => world.dynamoDb.refuse("UpdateItem", DENIED), "intent-table", DENIED],
+  ["writing intents", (world) => world.dynamoDb.refuse("PutItem", DENIED), "intent-table", DENIED],
+  ["the operator's key", (world) => world.setOperatorKey("no key"), "operator-key", "operator-key-missing"],
+  ["the Control Plane", (world) => world.setOperatorKey("token_wrong"), "control-plane", "ControlPlaneError"],
+  ["the instance", (world) => world.deleteInstance(), "instance", "instance-gone"],
+  [
+    "the key",
+    (world) => world.put(world.newToken(), JSON.stringify(otherKey(world))),
+    "agent-key",
+    "pending-refused",
+  ],
+])("names what failed, and logs why: %s", async (_, breakIt, failed, reason) => {
   const world = await LocalWorld.ready();
   breakIt(world);
 
-  const failures = await run(world);
+  expect(await run(world)).toEqual([failed]);
 
-  expect(failures).toEqual(expected);
-  expect(SELF_TESTS).toEqual(expect.arrayContaining([...failures]));
-});
-
-test("says why in the log, and no key", async () => {
-  const world = await LocalWorld.ready();
-  world.setOperatorKey("token_wrong");
-  await run(world);
-
-  expect(world.logged).toContainEqual({
-    level: "error",
-    message: "self-test failed",
-    fields: { test: "control-plane", reason: "ControlPlaneError" },
-  });
+  expect(world.logged.filter(({ level }) => level === "error")).toEqual([
+    { level: "error", message: "self-test failed", fields: { test: failed, reason } },
+  ]);
   for (const credential of [...world.credentials, "token_wrong"])
     expect(world.said()).not.toContain(credential);
+});
+
+test("does not repeat what is thrown and is no error", async () => {
+  const world = await LocalWorld.ready();
+  const connect = () => Promise.reject("a text");
+
+  expect(await selfTest({ ...world.invocation(), connect }, world.secretArn)).toEqual(["operator-key"]);
+
+  expect(world.logged.at(-1)?.fields).toEqual({ test: "operator-key", reason: "unknown" });
 });
 
 /** The current value with a key that nobody issued. */
