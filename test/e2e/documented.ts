@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { LocalRun } from "../../local/local-run";
@@ -26,12 +26,14 @@ export function commandsOf(heading: string, environment: string): string {
  * Runs a documented piece of shell on a local run, as somebody in their project's folder. Two programs are stood in for:
  * `npx`, which here says yes to `cdktf` and asks no registry, and `aws` where the machine has none.
  *
+ * @param input what it reads from standard input. @default - nothing
  * @returns what was printed.
  */
 export async function runDocumented(
   { folder, deployment }: LocalRun,
   { terraform, emulator }: Toolchain,
   script: string,
+  input = "",
 ): Promise<string> {
   const programs = join(folder, "programs");
   mkdirSync(programs, { recursive: true });
@@ -39,34 +41,46 @@ export async function runDocumented(
     writeFileSync(join(programs, name), `${lines.join("\n")}\n`);
     chmodSync(join(programs, name), 0o755);
   };
-  symlinkSync(resolve(terraform.path), join(programs, "terraform"));
-  const cdktf = `${JSON.stringify(process.execPath)} ${JSON.stringify(require.resolve("cdktf-cli/bundle/bin/cdktf"))}`;
+  if (!existsSync(join(programs, "terraform")))
+    symlinkSync(resolve(terraform.path), join(programs, "terraform"));
+  const node = (script: string) => `${JSON.stringify(process.execPath)} ${JSON.stringify(script)}`;
+  const cdktf = node(require.resolve("cdktf-cli/bundle/bin/cdktf"));
   program("npx", [
     "#!/bin/sh",
-    '[ "$1" = cdktf ] && shift || exit 1',
+    "name=$1",
+    "shift",
+    `[ "$name" = valmi-agent-keys ] && exec ${node(join(PROJECT, "cli/valmi-agent-keys.js"))} "$@"`,
+    '[ "$name" = cdktf ] || exit 1',
     `[ "$1" = deploy ] && exec ${cdktf} "$@" --auto-approve --skip-provider-lock`,
     `exec ${cdktf} "$@"`,
   ]);
   if ("python" in emulator && !(await run("aws", ["--version"]).catch(() => false)))
     program("aws", [`#!${emulator.python}`, AWS_BY_BOTOCORE]);
   const environment = deployment.environment();
-  const { stdout, stderr } = await run("bash", ["-euo", "pipefail", "-c", script], {
+  const running = run("bash", ["-euo", "pipefail", "-c", script], {
     cwd: folder,
     env: { ...environment, PATH: [programs, environment.PATH].join(delimiter) },
     maxBuffer: 64 * 1024 * 1024,
   });
+  running.child.stdin?.end(input);
+  const { stdout, stderr } = await running;
   return stdout + stderr;
 }
 
-/** `aws SERVICE OPERATION --parameter VALUE … [--query Q --output text]`, by what the emulator's own environment has. */
+/** `aws SERVICE OPERATION --parameter VALUE … [--query Q] [--output text]`, by what the emulator's own environment has. */
 const AWS_BY_BOTOCORE = `
-import sys, jmespath, botocore.session
+import json, sys, jmespath, botocore.session
 service, operation, *rest = sys.argv[1:]
-options = dict(zip(rest[::2], rest[1::2]))
+options = {}
+for word in rest:
+    if word.startswith("--"): options[(name := word)] = True
+    else: options[name] = word
 query = options.pop("--query", None)
-options.pop("--output", None)
+isText = options.pop("--output", None) == "text"
 words = lambda text: "".join(word.capitalize() for word in text.strip("-").split("-"))
+renamed = lambda name: "Endpoint" if name == "--notification-endpoint" else words(name)
 client = botocore.session.get_session().create_client(service)
-answer = getattr(client, operation.replace("-", "_"))(**{words(name): value for name, value in options.items()})
-print(jmespath.search(query, answer) if query else "")
+answer = getattr(client, operation.replace("-", "_"))(**{renamed(name): value for name, value in options.items()})
+found = jmespath.search(query, answer) if query else None
+print(found if isText else json.dumps(found))
 `.trim();
