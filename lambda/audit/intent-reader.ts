@@ -6,6 +6,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { INTENT_TABLE_KEYS } from "../contract";
+import { flag, number, text, texts } from "../dynamodb-attributes";
 import { INTENT_OUTCOMES, type Intent, type IntentOutcome } from "../mint/intent";
 
 /** What the table of intents holds, as far as the auditor and the operator's screen look at it. Times are the Control Plane's. */
@@ -31,24 +32,6 @@ export interface IntentReader {
   ofSecret(secretArn: string): Promise<readonly IntentRecord[]>;
 }
 
-/** Attributes of DynamoDB. */
-export const number = v.pipe(
-  v.object({ N: v.string() }),
-  v.transform(({ N }) => Number(N)),
-  v.finite(),
-);
-export const text = v.pipe(
-  v.object({ S: v.string() }),
-  v.transform(({ S }) => S),
-);
-export const texts = v.pipe(
-  v.object({ L: v.array(text) }),
-  v.transform(({ L }) => L),
-);
-const flag = v.pipe(
-  v.object({ BOOL: v.boolean() }),
-  v.transform(({ BOOL }) => BOOL),
-);
 const storedRecord = v.pipe(
   v.object({
     secretArn: text,

@@ -6,7 +6,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { AUDITOR_PARTITION, HISTORY_KEPT_SECONDS, INTENT_TABLE_KEYS } from "../contract";
-import { number, text, texts } from "./intent-reader";
+import { number, text, texts } from "../dynamodb-attributes";
 
 /** Requests for a rotation of one UTC day with the same cause and the same answer. */
 export interface AskedRotation {

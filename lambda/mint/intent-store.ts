@@ -8,20 +8,13 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { HISTORY_KEPT_SECONDS, INTENT_TABLE_KEYS } from "../contract";
+import { number, text, texts } from "../dynamodb-attributes";
 import { INTENT_OUTCOMES, type Intent, type IntentStore, type TakenIntent } from "./intent";
 
 export type { Intent, IntentStore, TakenIntent } from "./intent";
 
-const number = v.pipe(
-  v.object({ N: v.pipe(v.string(), v.nonEmpty()) }),
-  v.transform(({ N }) => Number(N)),
-);
 /** The last one is so far from what a date can hold that any grace period can be added. */
 const time = v.pipe(number, v.minValue(0), v.maxValue(Date.UTC(9999, 11, 31)));
-const text = v.pipe(
-  v.object({ S: v.string() }),
-  v.transform(({ S }) => S),
-);
 const storedIntent = v.pipe(
   v.object({
     secretArn: text,
@@ -35,10 +28,7 @@ const storedIntent = v.pipe(
     mint: v.pipe(number, v.safeInteger(), v.minValue(0)),
     idempotencyKey: text,
     outcome: v.pipe(text, v.picklist(INTENT_OUTCOMES)),
-    earlierMints: v.pipe(
-      v.object({ L: v.array(text) }),
-      v.transform(({ L }) => L),
-    ),
+    earlierMints: texts,
   }),
   v.transform((intent) => ({ ...intent, graceFrom: intent.graceFrom ?? intent.takenAt })),
 );
