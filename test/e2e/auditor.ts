@@ -50,10 +50,13 @@ export class Auditor {
     await this.run.secretsManager.settle();
   }
 
-  /** What its last run has found, such as `page key-refused support`. */
+  /** What its last run has found and is more than a note, such as `page key-refused support`. */
   async found(): Promise<string[]> {
     const { found } = await dynamoDbAuditMemory(this.dynamoDb, intentTableName(this.settings)).read();
-    return found.map(({ severity, name, instance }) => `${severity} ${name} ${instance}`).sort();
+    return found
+      .filter(({ severity }) => severity !== "note")
+      .map(({ severity, name, instance }) => `${severity} ${name} ${instance}`)
+      .sort();
   }
 
   close(): void {
