@@ -5,9 +5,12 @@ import {
   ListSecretsCommand,
   RotateSecretCommand,
 } from "@aws-sdk/client-secrets-manager";
+import { resolveSettings } from "../../constructs/environment";
+import { WATCHDOG_MS } from "../../lambda/audit/intervals";
 import { DAY, HOUR, MINUTE } from "../clock";
 import type { LocalRun } from "../local-run";
 import { type DeployedInstance, deployedInstances, identify, readStored } from "./agent-keys";
+import { Auditor } from "./auditor";
 import { ClockMoves } from "./clock-moves";
 import type { ConsumerReport } from "./consumer";
 import { Consumer } from "./consumers";
@@ -64,6 +67,7 @@ export class Story {
     await this.rotateOnDemand(startUpReader);
     const dead = await this.passTheGrace(startUpReader);
     await this.stopConsumers(startUpReader);
+    await this.haveItFinished();
     await this.passTheInterval();
     await this.deployAgain();
 
@@ -272,6 +276,43 @@ export class Story {
     const { accepted } = await identify(run.controlPlane.url, fresh.agentKey);
     progress.check("the new key is accepted", accepted);
     return after;
+  }
+
+  /** A rotation that came to nothing is found by the auditor, which asks for it again. */
+  private async haveItFinished(): Promise<void> {
+    const { run, progress } = this;
+    const { rotation, alerts } = resolveSettings(run.environment);
+    if (rotation === "off" || alerts.healing === "dry-run") return;
+    const instance = firstOf(this.instances);
+    const old = await readStored(run.secrets, instance.secretName);
+    const auditor = new Auditor(run);
+    /** What it finds about keys, five minutes on. */
+    const audit = async () => {
+      await this.moves.advanceBy(WATCHDOG_MS);
+      await auditor.audit();
+      const ids = this.instances.map(({ id }) => id);
+      const found = (await auditor.found()).filter(({ instance: id }) => ids.includes(id));
+      return found.map(({ instance: id, name }) => `${id}: ${name}`).join(", ");
+    };
+    try {
+      const title = `a rotation of ${instance.id} comes to nothing, and the auditor runs`;
+      const found = await progress.phase(title, async () => {
+        const route = "GET /agent_instance/{agent_instance_id}";
+        run.controlPlane.faults.order({ route, effect: "status", status: 403, when: "before" });
+        await this.rotate(instance);
+        return audit();
+      });
+      progress.check("it finds it", found === `${instance.id}: pending-left-behind`, found);
+      const { agentKey } = await readStored(run.secrets, instance.secretName);
+      await this.noteKeys("healed");
+      const { accepted } = await identify(run.controlPlane.url, agentKey);
+      const isAnother = !agentKey.equals(old.agentKey);
+      progress.check("and has it finished", accepted && isAnother, `now ${agentKey.fingerprint}`);
+      const left = await progress.phase("the auditor runs again", audit);
+      progress.check("it finds nothing", left === "", left);
+    } finally {
+      auditor.close();
+    }
   }
 
   /** As many days as the interval has, until Secrets Manager has rotated every key by itself. */

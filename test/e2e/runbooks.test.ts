@@ -22,13 +22,14 @@ import { ListTopicsCommand, SNSClient } from "@aws-sdk/client-sns";
 import { functionName, intentTableName } from "../../constructs/names";
 import type { FindingName } from "../../lambda/audit/findings";
 import { HOUR, MINUTE } from "../../local/clock";
+import { Auditor, emulatorOf } from "../../local/demo/auditor";
 import { secretsManagerCalls } from "../../local/demo/figures";
 import type { LocalRun } from "../../local/local-run";
 import { descendantsOf, signalProcess } from "../../local/processes";
 import type { Toolchain } from "../../local/toolchain";
 import { Terraform, THIS_RELEASE } from "../plan/terraform";
-import { Auditor, emulatorOf, Pager } from "./auditor";
 import { commandsOf, runDocumented, section } from "./documented";
+import { Pager } from "./pager";
 import { findToolchain, standing, startRun, until } from "./run";
 
 /*
@@ -86,7 +87,7 @@ afterAll(async () => {
 test("rotations that are stuck are healed or paged by their names within one audit, and no key is minted twice", async () => {
   const { secretsManager, controlPlane } = run;
   await auditor.audit();
-  expect(await auditor.found()).toEqual(["page alert-route-broken dev"]);
+  expect(await found()).toEqual(["page alert-route-broken dev"]);
   await subscribeAsDocumented();
 
   clickRotate("one");
@@ -108,7 +109,7 @@ test("rotations that are stuck are healed or paged by their names within one aud
 
   await auditor.audit();
 
-  expect(await auditor.found()).toEqual([
+  expect(await found()).toEqual([
     "heal mint-refused eight",
     "heal pending-left-behind six",
     "heal pending-left-behind two",
@@ -131,14 +132,14 @@ test("rotations that are stuck are healed or paged by their names within one aud
   await auditor.audit();
   // What was refused is asked for again after an hour; what was rolled back waits for a person.
   const left = ["page current-missing untyped", "page key-on-fuse two"];
-  expect(await auditor.found()).toEqual(["heal mint-refused eight", ...left]);
+  expect(await found()).toEqual(["heal mint-refused eight", ...left]);
   expect(await pages(2)).toEqual(["resolved key-refused", "resolved pending-left-behind"]);
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
   await asDocumented("## Rotate on demand", { support: "two" });
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
-  expect(await auditor.found()).toEqual(["page current-missing untyped"]);
+  expect(await found()).toEqual(["page current-missing untyped"]);
   expect(await pages(1)).toEqual(["resolved key-on-fuse"]);
 
   expect(await mintsOfWorkingKeys(IDS)).toEqual({
@@ -179,8 +180,8 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
 
   await auditor.audit();
 
-  const found = await auditor.found();
-  expect(found).toEqual(
+  const broken = await found();
+  expect(broken).toEqual(
     [
       "page current-missing untyped",
       "page current-unreadable five",
@@ -197,7 +198,7 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
       "page wrong-rotation-function two",
     ].sort(),
   );
-  const names = [...new Set(found.map((finding) => finding.split(" ")[1] as FindingName))].sort();
+  const names = [...new Set(broken.map((finding) => finding.split(" ")[1] as FindingName))].sort();
   expect(await pages(names.length)).toEqual(names.map((name) => `found ${name}`));
 
   // current-missing: what the text of the deploy that failed has named; instance-inactive: there.
@@ -223,11 +224,11 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
   // Its rotation was asked for just now.
-  expect(await auditor.found()).toEqual(["page key-refused nine"]);
+  expect(await found()).toEqual(["page key-refused nine"]);
   await secretsManager.advanceBy(5 * MINUTE);
   await auditor.audit();
 
-  expect(await auditor.found()).toEqual([]);
+  expect(await found()).toEqual([]);
   expect(await pages(names.length)).toEqual(names.map((name) => `resolved ${name}`));
   const rule = await events.send(new DescribeRuleCommand({ Name: AUDITOR }));
   expect(rule.State).toBe("ENABLED");
@@ -273,12 +274,12 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
   await secretsManager.settle();
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
-  expect(await auditor.found()).toEqual([]);
+  expect(await found()).toEqual([]);
 
   const { workspaceId } = instanceOf("one");
   controlPlane.state.setApiKey({ key: controlPlane.apiKey, workspaceId, status: "revoked" });
   await auditor.audit();
-  expect(await auditor.found()).toEqual(["page operator-key-refused dev"]);
+  expect(await found()).toEqual(["page operator-key-refused dev"]);
   const key = "token_of_the_operator_after";
   controlPlane.state.setApiKey({ key, workspaceId, status: "valid" });
   expect(section("### operator-key-refused")).toContain("[operator-key-missing](#operator-key-missing)");
@@ -286,7 +287,7 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
   await asDocumented("## Replace the operator's API key", {}, `${key}\n`);
   await auditor.audit();
 
-  expect(await auditor.found()).toEqual([]);
+  expect(await found()).toEqual([]);
   expect(await mintsOfWorkingKeys([...IDS, UNTYPED.id])).toEqual(before);
   expect((await run.deployment.diff()).isEmpty).toBe(true);
 });
@@ -319,6 +320,13 @@ async function subscribeAsDocumented(): Promise<void> {
   const TOPIC = Topics[0]?.TopicArn ?? "";
   const url = await pager.listen();
   await asDocumented("### alert-route-broken", { TOPIC, email: "http", "you@example.com": url });
+}
+
+/** What the last audit has found, such as `page key-refused one`. */
+async function found(): Promise<string[]> {
+  return (await auditor.found())
+    .map(({ severity, name, instance }) => `${severity} ${name} ${instance}`)
+    .sort();
 }
 
 async function pages(count: number): Promise<string[]> {
