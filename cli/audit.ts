@@ -4,6 +4,7 @@ import { type Finding, findingsOf, type Thresholds } from "../lambda/audit/findi
 import { secretsManagerFleet } from "../lambda/audit/fleet";
 import type { JournalEntries } from "../lambda/audit/journal";
 import { readAuditorSettings } from "../lambda/audit/settings";
+import type { UseMemory } from "../lambda/audit/use";
 import type { ControlPlane } from "../lambda/control-plane/client";
 import { versionWith } from "../lambda/secrets/secret-store";
 import { type EnvironmentAccess, type ListedInstance, openEnvironment } from "./instances";
@@ -34,13 +35,14 @@ export async function auditInstances(
     if (!first) continue;
     const access = await openEnvironment(ports, first);
     const thresholds = await configuredThresholds(ports, first, access);
+    const { use } = await access.memory.read();
     const controlPlane = await access.connect();
     // Its answer carries the time, and a refused API key is told once and not for every instance.
     await controlPlane.workspaceName();
     const waiting = [...group];
     const work = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
-        audited.push(await auditInstance(ports, access, controlPlane, thresholds, next));
+        audited.push(await auditInstance(ports, access, controlPlane, thresholds, next, use.unused));
         ports.terminal.progress(audited.length, instances.length);
       }
     };
@@ -55,11 +57,12 @@ async function auditInstance(
   controlPlane: ControlPlane,
   thresholds: Thresholds | undefined,
   listed: ListedInstance,
+  unused: UseMemory["unused"],
 ): Promise<Audited> {
   const intents = await access.history.ofSecret(listed.secretArn);
   const journal = await access.journal.ofSecret(listed.secretArn);
   const fleet = secretsManagerFleet(ports.aws.secretsManager);
-  const shallow = await lookAt({ fleet }, listed, intents);
+  const shallow = await lookAt({ fleet }, listed, intents, { unused: unused[listed.id] });
   const facts = await lookDeeply({ secrets: access.secrets, controlPlane, clock: controlPlane }, shallow);
   const now = controlPlane.now();
   const findings = findingsOf(facts, thresholds ?? thresholdsOf(listed, access), now);

@@ -8,6 +8,7 @@ import {
 import { type ListedSecret, toListed } from "../lambda/audit/fleet";
 import { dynamoDbIntentReader, type IntentReader } from "../lambda/audit/intent-reader";
 import { dynamoDbAuditJournal, type JournalReader } from "../lambda/audit/journal";
+import { type AuditMemory, dynamoDbAuditMemory } from "../lambda/audit/memory";
 import { SECRET_TAGS } from "../lambda/contract";
 import type { ControlPlane } from "../lambda/control-plane/client";
 import { createFetch } from "../lambda/control-plane/route";
@@ -38,6 +39,7 @@ export interface EnvironmentAccess {
   readonly intents: IntentStore;
   readonly history: IntentReader;
   readonly journal: JournalReader;
+  readonly memory: Pick<AuditMemory, "read">;
   /** What the rotation function's ARN is, as secrets are configured with it. */
   readonly rotationFunctionArn: string;
   /** A client with the operator's API key as it is stored now, or with another one. */
@@ -148,6 +150,7 @@ export async function openEnvironment(
     intents: dynamoDbIntentStore(ports.aws.dynamoDb, settings.intentTable),
     history: dynamoDbIntentReader(ports.aws.dynamoDb, settings.intentTable),
     journal: dynamoDbAuditJournal(ports.aws.dynamoDb, settings.intentTable),
+    memory: dynamoDbAuditMemory(ports.aws.dynamoDb, settings.intentTable),
     rotationFunctionArn,
     connect: async (apiKey) =>
       controlPlaneFor(

@@ -27,6 +27,8 @@ export interface InstanceStatus {
   /** Absent where there was no key to ask about. */
   readonly accepted?: boolean;
   readonly isActive?: boolean;
+  /** Since when nobody but the auditor was seen to read it; absent where somebody does. */
+  readonly unusedSince?: number;
   readonly findings: readonly Finding[];
 }
 
@@ -53,6 +55,7 @@ export function statusOf({ listed, facts, findings, now }: Audited): InstanceSta
     ...(facts.pendingSince !== undefined && { pendingMs: Math.max(0, now - facts.pendingSince) }),
     ...(graceEnd !== undefined && graceEnd > now && { graceLeftMs: graceEnd - now }),
     ...(facts.deep?.instance && { isActive: facts.deep.instance.isActive }),
+    ...(facts.unused && { unusedSince: facts.unused.since }),
     findings,
   };
 }
@@ -103,12 +106,13 @@ function yesNo(answer: boolean | undefined): string {
 }
 
 export function statusJson(audited: Audited): object {
-  const { issuedAt, nextRotationAt, pausedUntil, ...status } = statusOf(audited);
+  const { issuedAt, nextRotationAt, pausedUntil, unusedSince, ...status } = statusOf(audited);
   return {
     ...status,
     issuedAt: iso(issuedAt),
     nextRotationAt: iso(nextRotationAt),
     pausedUntil: iso(pausedUntil),
+    unusedSince: iso(unusedSince),
   };
 }
 
@@ -136,15 +140,22 @@ export function showText(audited: Audited): string {
     ["key before", previousKey(audited)],
     ["next rotation", nextRotation(status)],
     ["pending since", facts.pendingSince === undefined ? undefined : moment(facts.pendingSince)],
-    [
-      "last read on",
-      facts.lastAccessedDay === undefined ? undefined : moment(facts.lastAccessedDay).slice(0, 10),
-    ],
+    ["read", lastRead(facts)],
     ["rotation function", listed.rotation.functionArn],
     ["finding", status.findings.map(({ name, text }) => `${name}: ${text}`).join("\n")],
   ];
   if (deep?.value !== undefined && deep.value !== "readable") rows.push(["value", deep.value]);
   return factsTable(rows.filter((row): row is [string, string] => Boolean(row[1])));
+}
+
+/** The date of the last read counts the auditor's own. */
+export function lastRead({ lastAccessedDay, unused }: InstanceFacts): string | undefined {
+  const day = (time: number) => moment(time).slice(0, 10);
+  if (unused?.readAgainAt !== undefined) {
+    return `on ${day(unused.readAgainAt)}, for the first time since ${day(unused.since)}`;
+  }
+  if (unused) return `by nobody but the auditor since ${day(unused.since)}`;
+  return lastAccessedDay === undefined ? undefined : `last on ${day(lastAccessedDay)}, by the auditor too`;
 }
 
 function atControlPlane({ deep }: InstanceFacts): string | undefined {

@@ -1,7 +1,7 @@
 import type { Audited } from "../audit";
 import { askedBecause, oldKeyLife, outcomeOf } from "../history";
 import { nameOf } from "../instances";
-import { type InstanceStatus, nextRotation, statusOf } from "../status";
+import { type InstanceStatus, lastRead, nextRotation, statusOf } from "../status";
 import { moment, span } from "../times";
 import { drawTimeline, escapeText as e, told } from "./drawing";
 import { timelineOf } from "./lives";
@@ -121,10 +121,7 @@ function card(audited: Audited): string {
       status.agentInstanceId === undefined ? undefined : `<code>${e(status.agentInstanceId)}</code>`,
     ],
     ["secret", `<code>${e(listed.secretName)}</code>`],
-    [
-      "last read on",
-      facts.lastAccessedDay === undefined ? undefined : e(moment(facts.lastAccessedDay).slice(0, 10)),
-    ],
+    ["read", lastRead(facts) && e(lastRead(facts) ?? "")],
   ];
   return `<article>
 <header><h2>${e(name)}</h2>${stateBadge(status)}</header>

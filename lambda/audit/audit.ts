@@ -1,6 +1,6 @@
 import type { Budget, Sleep } from "../budget";
 import type { Clock } from "../clock";
-import type { ControlPlane, InstanceDirectory } from "../control-plane/client";
+import { type ControlPlane, type InstanceDirectory, PAGE_SIZE } from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
 import { Stop } from "../domain/decision";
 import { ownerOf, type SecretLocation } from "../domain/ownership";
@@ -10,6 +10,7 @@ import type { SecretStore } from "../secrets/secret-store";
 import {
   graceEndsAt,
   type InstanceFacts,
+  instanceIdOf,
   intentsBySecret,
   keyIssuedAt,
   lookAt,
@@ -28,14 +29,26 @@ import {
   pauseOf,
   type Thresholds,
   unspentIntent,
+  unusedNotedAfter,
 } from "./findings";
 import type { Fleet, ListedSecret } from "./fleet";
 import type { IntentReader, IntentRecord } from "./intent-reader";
-import { dueIn, firstSlotDue, HOURLY_MS, isDue, KEY_CHECK_MS, slotOf, WATCHDOG_MS } from "./intervals";
+import {
+  dueIn,
+  firstSlotDue,
+  HOURLY_MS,
+  isDue,
+  isNight,
+  KEY_CHECK_MS,
+  slotOf,
+  type Turn,
+  WATCHDOG_MS,
+} from "./intervals";
 import type { AuditJournal } from "./journal";
 import { type AuditMemory, type HourlyLook, type Memory, NOTHING, type Remembered } from "./memory";
 import { composePage, type Page } from "./page";
 import type { Alerts, RotationFunction } from "./ports";
+import { Use } from "./use";
 
 export interface AuditDeps {
   readonly fleet: Fleet;
@@ -131,6 +144,7 @@ class Run {
   private unreadable: string | undefined;
   private lastCallAt = 0;
   private canNote = true;
+  private use: Use;
   private readonly heard: Finding[] = [];
 
   constructor(
@@ -139,6 +153,7 @@ class Run {
   ) {
     this.now = deps.clock.now();
     this.slot = slotOf(this.now);
+    this.use = this.recallUse();
   }
 
   async run(): Promise<AuditReport> {
@@ -175,6 +190,7 @@ class Run {
       askedAt: Object.fromEntries(askedAt),
       ...(selfTest ? { selfTest } : {}),
       ...(hourly ? { hourly } : {}),
+      use: this.use.remembered(new Set(facts.map(({ id }) => id))),
     });
 
     const ages = facts.map((each) => this.now - keyIssuedAt(each));
@@ -196,10 +212,15 @@ class Run {
   private async recall(): Promise<void> {
     try {
       this.before = await this.deps.memory.read();
+      this.use = this.recallUse();
     } catch (error) {
       this.hasMemory = false;
       this.unreadable = nameOf(error);
     }
+  }
+
+  private recallUse(): Use {
+    return new Use(this.before.use, unusedNotedAfter(this.settings.thresholds));
   }
 
   private async readIntents(): Promise<ReadonlyMap<string, readonly IntentRecord[]>> {
@@ -229,10 +250,11 @@ class Run {
     for (const secret of listed) {
       const records = intents.get(secret.secretArn) ?? [];
       const askedAt = this.before.askedAt[secret.secretArn];
-      let look = shallowFacts(secret, records, askedAt);
+      const remembered = { askedAt, unused: this.use.of(instanceIdOf(secret)) };
+      let look = shallowFacts(secret, records, remembered);
       if (look.pendingVersionId !== undefined || unspentIntent(look) !== undefined) {
         // The list may be minutes behind: whatever is to be acted upon is looked at as it is now.
-        look = await lookAt(this.deps, await this.deps.fleet.describe(secret.secretArn), records, askedAt);
+        look = await lookAt(this.deps, await this.deps.fleet.describe(secret.secretArn), records, remembered);
       }
       looks.push(look);
     }
@@ -262,15 +284,21 @@ class Run {
     const { budget, secrets } = this.deps;
     const from = firstSlotDue(this.before.checkedThrough, this.now);
     const due = shallow
-      .map((look) => ({ look, slots: this.dueIn(look, from) }))
+      .map((look) => {
+        const turn = this.turnOf(look);
+        return { look, turn, slots: turn === "now" ? 0 : dueIn(look.secretName, turn, from) };
+      })
       .filter(({ slots }) => from + slots <= this.slot)
       .sort((a, b) => a.slots - b.slots);
     const deep = new Map<string, InstanceFacts>();
     const asked = controlPlane && { secrets, controlPlane: this.paced(controlPlane), clock: controlPlane };
     let checkedThrough = this.slot;
-    for (const { look, slots } of due) {
+    for (const { look, turn, slots } of due) {
       try {
         if (asked && budget.remainingMs() >= RESERVE_MS) {
+          // What is made up for may have been read already.
+          if (turn === "evening" && from + slots === this.slot) this.use.beforeTurn(look, asked.clock.now());
+          else this.use.beforeAnotherRead(look.id, asked.clock.now());
           deep.set(look.secretArn, await lookDeeply(asked, look));
           continue;
         }
@@ -288,14 +316,14 @@ class Run {
     return { facts: shallow.map((look) => deep.get(look.secretArn) ?? look), checkedThrough };
   }
 
-  /** In how many slots a key is due; before all others where something is the matter with it. */
-  private dueIn(look: InstanceFacts, from: number): number {
+  /** When it is a key's turn; at once, before all others, where something is the matter with it. */
+  private turnOf(look: InstanceFacts): Turn | "now" {
     const carried = this.carried(look);
     const askedAt = this.before.askedAt[look.secretArn] ?? 0;
     const isBeingHealed = carried.some(({ heals }) => heals) && this.now - askedAt < HOURLY_MS;
-    if (needsValue(look) || isBeingHealed) return 0;
+    if (needsValue(look) || isBeingHealed) return "now";
     const isHourly = isWatchedHourly(look, carried.length > 0 || look.askedAt !== undefined, this.now);
-    return dueIn(look.secretName, isHourly ? "hourly" : "daily", from);
+    return isHourly ? "hourly" : "evening";
   }
 
   private carried({ id }: InstanceFacts): Remembered[] {
@@ -314,6 +342,13 @@ class Run {
       ...controlPlane,
       getInstance: (id) => wait().then(() => controlPlane.getInstance(id)),
       checkAgentKey: (key) => wait().then(() => controlPlane.checkAgentKey(key)),
+      instances: async function* () {
+        let count = 0;
+        for await (const instance of controlPlane.instances()) {
+          if (count++ % PAGE_SIZE === 0) await wait();
+          yield instance;
+        }
+      },
     };
   }
 
@@ -341,7 +376,7 @@ class Run {
     const before = this.before.hourly;
     const isDueNow =
       before === undefined || this.slot - before.slot >= HOURLY_MS / WATCHDOG_MS || before.slot > this.slot;
-    if (!isDueNow) return before;
+    if (!isDueNow || this.deps.budget.remainingMs() < RESERVE_MS) return before;
     const [alertRouteBroken, mayBeInvoked] = [
       await this.deps.alerts.brokenRoute().catch((error) => nameOf(error)),
       await this.deps.rotationFunction.mayBeInvoked().catch(() => undefined),
@@ -377,7 +412,7 @@ class Run {
     const orphans: HourlyLook["orphans"][number][] = [];
     const asked = this.paced(controlPlane);
     try {
-      for await (const { id } of controlPlane.instances()) {
+      for await (const { id } of asked.instances()) {
         if (known.has(id)) continue;
         const last = kept.get(id);
         if (before && !last && !isDue(id, "daily", from, this.slot)) continue;
@@ -398,14 +433,15 @@ class Run {
     return orphans;
   }
 
-  /** Once a day, upon another secret each day; by the hour while it fails. */
+  /** Once a day, upon another secret each day, at night after its turn; by the hour while it fails. */
   private async selfTest(
     facts: InstanceFacts[],
     controlPlane: Directory | undefined,
   ): Promise<{ facts: InstanceFacts[]; selfTest?: Memory["selfTest"]; unusable?: string }> {
     const before = this.before.selfTest;
     const often = before && before.failures.length > 0 ? HOURLY_MS : KEY_CHECK_MS;
-    const isDueNow = !before || this.now - before.at >= often - WATCHDOG_MS / 2;
+    const since = this.now - (before?.at ?? 0);
+    const isDueNow = since >= often - WATCHDOG_MS / 2 || (isNight(this.now) && since > HOURLY_MS);
     const hasTime = this.deps.budget.remainingMs() >= RESERVE_MS;
     const chosen = isDueNow && hasTime ? this.ableToRotate(facts) : undefined;
     if (!chosen) {
@@ -417,6 +453,7 @@ class Run {
       };
     }
     try {
+      this.use.beforeAnotherRead(chosen.id, this.now);
       const failures = await this.deps.rotationFunction.selfTest(chosen.secretArn);
       this.deps.log.info("self-test", { secret: chosen.secretArn, failures });
       const ofFunction = failures.filter((each) => !OF_THE_INSTANCE.includes(each));
@@ -446,7 +483,7 @@ class Run {
         each.currentVersionId !== undefined &&
         each.pendingVersionId === undefined &&
         each.rotation.enabled &&
-        this.findingsOf(each).length === 0,
+        this.findingsOf(each).every(({ name }) => OF_USE.includes(name)),
     );
     return able[Math.floor(this.now / DAY_MS) % Math.max(1, able.length)];
   }
@@ -623,6 +660,9 @@ const URGENCY = { page: 0, heal: 1, note: 2 };
 
 /** Tests of the rotation function that fail where an instance is at fault. */
 const OF_THE_INSTANCE: readonly string[] = ["instance", "agent-key"] satisfies SelfTest[];
+
+/** Of a key that can rotate all the same. */
+const OF_USE: readonly FindingName[] = ["key-unused", "key-used-again"];
 
 const keyOf = ({ name, instance }: Finding) => `${name} ${instance}`;
 

@@ -6,6 +6,7 @@ import { type AgentKeyRecord, parseRecord } from "../domain/secret-value";
 import { type SecretStore, versionWith } from "../secrets/secret-store";
 import type { Fleet, ListedSecret } from "./fleet";
 import type { IntentReader, IntentRecord } from "./intent-reader";
+import type { Unused } from "./use";
 
 /**
  * Everything that is known of one agent instance and its key, as plain data; never a key. Two looks give it: a shallow one
@@ -27,6 +28,8 @@ export interface InstanceFacts extends ListedSecret {
   readonly intents: readonly IntentRecord[];
   /** When the auditor last asked for a rotation that is not done yet. */
   readonly askedAt?: number;
+  /** Where nobody is seen to read it. */
+  readonly unused?: Unused;
   readonly deep?: DeepFacts;
 }
 
@@ -55,34 +58,46 @@ export interface DeepFacts {
   };
 }
 
+/** What the auditor's memory has of one secret. */
+export interface RememberedFacts {
+  readonly askedAt?: number | undefined;
+  readonly unused?: Unused | undefined;
+}
+
 /** What Secrets Manager lists and the intent table holds; one call more where AWSPENDING is apart from AWSCURRENT. */
 export async function lookAt(
   { fleet }: { readonly fleet: Pick<Fleet, "versionTimes"> },
   listed: ListedSecret,
   intents: readonly IntentRecord[],
-  askedAt?: number,
+  remembered?: RememberedFacts,
 ): Promise<InstanceFacts> {
-  return datePending(fleet, shallowFacts(listed, intents, askedAt));
+  return datePending(fleet, shallowFacts(listed, intents, remembered));
 }
 
 export function shallowFacts(
   listed: ListedSecret,
   intents: readonly IntentRecord[],
-  askedAt?: number,
+  { askedAt, unused }: RememberedFacts = {},
 ): InstanceFacts {
   const current = versionWith("AWSCURRENT", listed.versionStages);
   const previous = versionWith("AWSPREVIOUS", listed.versionStages);
   const pending = versionWith("AWSPENDING", listed.versionStages);
   return {
     ...listed,
-    id: listed.tags[SECRET_TAGS.id] ?? listed.secretName.split("/").at(-2) ?? listed.secretName,
+    id: instanceIdOf(listed),
     environment: listed.tags[SECRET_TAGS.environment] ?? "",
     ...(current === undefined ? {} : { currentVersionId: current }),
     ...(previous === undefined ? {} : { previousVersionId: previous }),
     ...(pending === undefined || pending === current ? {} : { pendingVersionId: pending }),
     intents: [...intents].sort((a, b) => b.takenAt - a.takenAt),
     ...(askedAt === undefined ? {} : { askedAt }),
+    ...(unused === undefined ? {} : { unused }),
   };
+}
+
+/** As configured, or else as its secret's name says. */
+export function instanceIdOf({ tags, secretName }: ListedSecret): string {
+  return tags[SECRET_TAGS.id] ?? secretName.split("/").at(-2) ?? secretName;
 }
 
 /** Adds since when AWSPENDING stands apart, where it does: one call. */

@@ -24,6 +24,8 @@ export const FINDINGS = {
   "mapping-differs": "Name, account or contact at the Control Plane are not those of the configuration.",
   "grace-cut-short": "The old key is refused before its grace period is over.",
   "old-key-still-accepted": "The old key is accepted after its grace period.",
+  "key-unused": "Nobody but the auditor reads this key.",
+  "key-used-again": "A key that nobody had read for long was read.",
   paused: "An operator has paused the rotation of this key.",
   "orphan-instance":
     "An instance at the Control Plane carries this environment's marker, and its secret is gone.",
@@ -73,6 +75,8 @@ export interface Thresholds {
   readonly unpromotedPagedAfterMs?: number;
   /** From the moment that a rotation is due, or was left behind, until it is paged. @default 2 hours */
   readonly stuckPagedAfterMs?: number;
+  /** Without a read by anybody, until it is noted. @default 30 days */
+  readonly unusedNotedAfterMs?: number;
 }
 
 /** Of the grace period, to be left for people when an unpromoted key is paged. */
@@ -83,6 +87,10 @@ const UNDER_WAY_MS = 3 * MINUTE_MS;
 const CLOCKS_MS = 2 * MINUTE_MS;
 /** After this the old key should have ended for good. */
 const OLD_KEY_LINGERS_MS = 10 * MINUTE_MS;
+
+export function unusedNotedAfter({ unusedNotedAfterMs = 30 * 24 * HOUR_MS }: Thresholds): number {
+  return unusedNotedAfterMs;
+}
 
 /** From the mint until it is paged that its key is not promoted, in milliseconds. */
 export function unpromotedPagedAfter({
@@ -100,6 +108,7 @@ export function findingsOf(facts: InstanceFacts, thresholds: Thresholds, now: nu
     ...keyFindings(facts, thresholds),
     ...fuseFindings(facts, thresholds, now),
     ...rotationFindings(facts, thresholds, now),
+    ...useFindings(facts, thresholds, now),
   ];
   // A guess is no reason to mint: whoever has not read the value waits for the next look.
   const mayHeal = pausedUntil === undefined && facts.rotation.enabled && !needsValue(facts);
@@ -315,6 +324,18 @@ function rotationFindings(facts: InstanceFacts, thresholds: Thresholds, now: num
   return found;
 }
 
+function useFindings(facts: InstanceFacts, thresholds: Thresholds, now: number): Finding[] {
+  const { unused } = facts;
+  if (!unused) return [];
+  const { since, readAgainAt } = unused;
+  if (readAgainAt !== undefined) {
+    const text = `read on ${day(readAgainAt)}, and nobody was seen to read it since ${day(since)}`;
+    return [finding(facts, "key-used-again", "note", text)];
+  }
+  if (now - since < unusedNotedAfter(thresholds)) return [];
+  return [finding(facts, "key-unused", "note", `nobody was seen to read it since ${day(since)}`)];
+}
+
 /** Of the mints upon the same version. */
 function firstMintAt({ earlierMints, takenAt }: IntentRecord): number {
   const times = earlierMints.map((mint) => Number(mint.split(":").at(-1))).filter(Number.isFinite);
@@ -414,6 +435,10 @@ function hoursUntil(time: number, now: number): number {
 
 function iso(time: number): string {
   return new Date(time).toISOString();
+}
+
+function day(time: number): string {
+  return iso(time).slice(0, 10);
 }
 
 /**

@@ -17,6 +17,17 @@ export const KEY_CHECK_MS = 24 * HOUR_MS;
 
 const SLOTS = KEY_CHECK_MS / WATCHDOG_MS;
 const SLOTS_IN_AN_HOUR = HOURLY_MS / WATCHDOG_MS;
+/** From 21:00 UTC on; what remains of the day is for what is late, and for the self-test. */
+const EVENING = SLOTS - 3 * SLOTS_IN_AN_HOUR;
+const NIGHT = SLOTS - 3;
+
+/** How often somebody's turn comes, from which slot on, and in how many of them. The epoch begins at midnight. */
+const TURNS = {
+  hourly: { every: SLOTS_IN_AN_HOUR, first: 0, slots: SLOTS_IN_AN_HOUR },
+  daily: { every: SLOTS, first: 0, slots: SLOTS },
+  evening: { every: SLOTS, first: EVENING, slots: NIGHT - EVENING },
+};
+export type Turn = keyof typeof TURNS;
 
 /** The number of the run of the auditor that a moment belongs to, counted from the epoch. */
 export function slotOf(time: number): number {
@@ -31,16 +42,26 @@ export function firstSlotDue(checkedThrough: number | undefined, now: number): n
 }
 
 /**
- * How many slots after `from` a key is due: at one of the 288 of a day, or, where it is looked at every hour, at one of the 12 of
- * an hour. The name decides which, so that a fleet is spread evenly and nobody keeps a list.
+ * How many slots after `from` a key is due: at one of the 288 of a day or the 33 of an evening, or, where it is looked at every
+ * hour, at one of the 12 of an hour. The name decides which, so that a fleet is spread evenly and nobody keeps a list.
  */
-export function dueIn(name: string, often: "daily" | "hourly", from: number): number {
-  const slots = often === "daily" ? SLOTS : SLOTS_IN_AN_HOUR;
-  const own = createHash("sha256").update(name).digest().readUInt32BE() % slots;
-  return (((own - from) % slots) + slots) % slots;
+export function dueIn(name: string, turn: Turn, from: number): number {
+  const { every, first, slots } = TURNS[turn];
+  const own = first + (createHash("sha256").update(name).digest().readUInt32BE() % slots);
+  return (((own - from) % every) + every) % every;
 }
 
 /** Whether a key's own slot lies between two, both included. */
-export function isDue(name: string, often: "daily" | "hourly", from: number, to: number): boolean {
-  return dueIn(name, often, from) <= to - from;
+export function isDue(name: string, turn: Turn, from: number, to: number): boolean {
+  return dueIn(name, turn, from) <= to - from;
+}
+
+/** Whether most of a day of UTC is over, and every key's turn of the day has come or comes now. */
+export function isEvening(time: number): boolean {
+  return slotOf(time) % SLOTS >= EVENING;
+}
+
+/** Whether the last minutes of a day of UTC run, when every key's turn of the day is over. */
+export function isNight(time: number): boolean {
+  return slotOf(time) % SLOTS >= NIGHT;
 }

@@ -2,6 +2,7 @@ import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/cl
 import * as v from "valibot";
 import { AUDITOR_PARTITION, INTENT_TABLE_KEYS } from "../contract";
 import { FINDINGS, type Finding, type FindingName } from "./findings";
+import type { UseMemory } from "./use";
 
 /**
  * What one run of the auditor leaves to the next: how far the checks have come, what was found and paged, what was asked for.
@@ -17,6 +18,7 @@ export interface Memory {
   readonly selfTest?: { readonly at: number; readonly failures: readonly string[] };
   /** What is looked at by the hour. */
   readonly hourly?: HourlyLook;
+  readonly use: UseMemory;
 }
 
 export interface Remembered extends Finding {
@@ -32,7 +34,8 @@ export interface HourlyLook {
   readonly orphans: readonly { readonly agentInstanceId: string; readonly secretName: string }[];
 }
 
-export const NOTHING: Memory = { found: [], askedAt: {} };
+const NO_USE: UseMemory = { unused: {}, readEarly: { day: 0, ids: [] } };
+export const NOTHING: Memory = { found: [], askedAt: {}, use: NO_USE };
 
 export interface AuditMemory {
   /** Throws where nobody can tell; gives `NOTHING` where nothing was written yet, or what was can't be understood. */
@@ -62,6 +65,14 @@ const storedMemory = v.object({
       alertRouteBroken: v.exactOptional(v.string()),
       orphans: v.array(v.object({ agentInstanceId: v.string(), secretName: v.string() })),
     }),
+  ),
+  // Of an earlier release, which looked at no use: nothing.
+  use: v.optional(
+    v.object({
+      unused: v.record(v.string(), v.object({ since: v.number(), readAgainAt: v.exactOptional(v.number()) })),
+      readEarly: v.object({ day: v.number(), ids: v.array(v.string()) }),
+    }),
+    NO_USE,
   ),
 });
 

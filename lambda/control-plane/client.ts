@@ -71,7 +71,7 @@ export interface ControlPlaneOptions extends HttpOptions {
 }
 
 /** The documented maximum of one page. */
-const PAGE_SIZE = 100;
+export const PAGE_SIZE = 100;
 
 /** A list that has more pages than this is not believed: 100,000 entries, where pages are as long as they may be. */
 export const MAX_PAGES = 1_000;

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { isValid, type Verified } from "../../cli/verify";
 import { dynamoDbAuditJournal } from "../../lambda/audit/journal";
+import { dynamoDbAuditMemory, NOTHING } from "../../lambda/audit/memory";
 import { DAY, HOUR, MINUTE } from "../../local/clock";
+import { START } from "../helpers/builders";
 import { OperatorWorld } from "./operator-world";
 
 describe("status", () => {
@@ -42,6 +44,28 @@ describe("status", () => {
     const { code, out } = await desk.run("status");
     expect(out).toMatch(/│ 3 h +│ +│ yes +│ pending-left-behind/);
     expect(code).toBe(4);
+  });
+
+  test("who reads a key is noted from what the auditor remembers, and is no reason to stop", async () => {
+    const desk = await OperatorWorld.ready();
+    const { world } = desk;
+    world.clock.advanceBy(31 * DAY);
+    const memory = dynamoDbAuditMemory(desk.ports.aws.dynamoDb, world.table.name);
+    const remember = (unused: object) =>
+      memory.write({ ...NOTHING, use: { ...NOTHING.use, unused: { support: { since: START, ...unused } } } });
+    await remember({});
+    expect(await desk.run("status")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("key-unused: nobody was seen to read it since 2026-01-01"),
+    });
+    expect((await desk.run("show dev/support")).out).toContain("by nobody but the auditor since 2026-01-01");
+    expect(await desk.json("status")).toMatchObject([{ unusedSince: "2026-01-01T00:00:00.000Z" }]);
+
+    await remember({ readAgainAt: START + 31 * DAY });
+    expect((await desk.run("show dev/support")).out).toContain(
+      "on 2026-02-01, for the first time since 2026-01-01",
+    );
+    expect((await desk.run("status")).out).toContain("key-used-again");
   });
 
   test("one environment of several, and as JSON", async () => {

@@ -31,7 +31,8 @@ export async function auditLargeFleet(
   size: number,
   hours: number,
 ): Promise<{ readonly text: string; readonly faults: readonly string[] }> {
-  let now = Date.UTC(2026, 5, 1);
+  // The evening, in which it is every key's turn, is among them.
+  let now = Date.UTC(2026, 5, 1, 20);
   const start = now;
   const calls: Call[] = [];
   const call = (service: Call["service"]) => {
@@ -206,10 +207,10 @@ function judge(
   const rotationsPerMinute = size / INTERVAL_DAYS / (DAY / MINUTE);
   const controlPlaneMax = busiest(of("control-plane"), MINUTE);
   const listsMax = busiest(of("list"), 1_000);
-  const perInstance = (service: Call["service"]) => ((of(service).length / size) * (24 / hours)).toFixed(2);
+  const perInstance = (service: Call["service"]) => (of(service).length / size).toFixed(2);
   const faults = [
     findings > 0 ? `${findings} findings where nothing is the matter` : "",
-    looked < 0.9 * size * (hours / 24) ? `only ${looked} keys were looked at` : "",
+    looked < size ? `only ${looked} keys were looked at` : "",
     controlPlaneMax > CONTROL_PLANE_CALLS_PER_MINUTE + 20
       ? `${controlPlaneMax} calls of the Control Plane a minute`
       : "",
@@ -220,7 +221,7 @@ function judge(
     `${size} secrets, ${hours} hours, ${Math.round((size / INTERVAL_DAYS) * (hours / 24))} rotations in them; longest run ${Math.round(longest / 1_000)} s of 240`,
     `  Control Plane: at most ${controlPlaneMax} calls a minute of ${CONTROL_PLANE_PER_MINUTE} documented; rotations need ${Math.ceil(rotationsPerMinute * ROTATION_CALLS)}`,
     `  ListSecrets:   at most ${listsMax} a second of ${LISTS_DOCUMENTED_PER_SECOND} documented`,
-    `  calls per instance and day: Control Plane ${perInstance("control-plane")}, values ${perInstance("secrets")}, lists ${perInstance("list")}, table ${perInstance("table")}`,
+    `  calls per instance: Control Plane ${perInstance("control-plane")}, values ${perInstance("secrets")}, lists ${perInstance("list")}, table ${perInstance("table")}`,
     ...(faults.length === 0
       ? [`  ${looked} keys were looked at, nothing was found`]
       : faults.map((fault) => `  FAULT: ${fault}`)),

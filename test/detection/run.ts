@@ -51,8 +51,8 @@ export function synthesisedAlarms(): AlarmDefinition[] {
 /** Breaks one path at a time of the day that the audit has least reason to look at, and sees who notices and when. */
 export async function detect(breakage: Breakage, alarms: readonly AlarmDefinition[]): Promise<Noticed> {
   const audited = new AuditedWorld();
-  // A quiet day before: its checks and its self-test are done just before the breakage.
-  await audited.pass(DAY + HOUR);
+  // A quiet day before: its checks and its self-test are done just before the breakage, at midnight.
+  await audited.pass(DAY - HOUR);
   const quiet = audited.reports.flatMap(({ report }) => report.pages).length;
   if (quiet > 0) throw new Error(`paged before anything was broken: ${audited.paged.join(", ")}`);
   const from = audited.world.clock.time;

@@ -1,6 +1,8 @@
+import { dueIn, slotOf, WATCHDOG_MS } from "../../../lambda/audit/intervals";
 import { serialiseRecord } from "../../../lambda/domain/secret-value";
 import { DAY, HOUR, MINUTE } from "../../../local/clock";
 import { AuditWorld, inWords } from "../../helpers/audit-world";
+import { SECRET_NAME } from "../../helpers/builders";
 import type { LocalWorld } from "../../helpers/local-world";
 
 const ACCESS_DENIED = Object.assign(new Error("not authorized"), { name: "AccessDeniedException" });
@@ -68,7 +70,7 @@ test("an old value that is stored again by hand is found within the hour", async
   const old = serialiseRecord(world.current);
   world.requestRotation();
   await world.runDueSteps();
-  await auditor.pass(3 * DAY, HOUR);
+  await auditor.pass(2 * DAY + 12 * HOUR, HOUR);
   expect(auditor.reports.at(-1)?.report.checked).toBe(0);
 
   world.put(world.newToken(), old);
@@ -146,14 +148,14 @@ test("an instance whose rotation is paused is left alone", async () => {
     agentInstanceId: world.instance.id,
     takenAt: world.clock.now(),
     graceFrom: world.clock.now(),
-    attemptEndsAt: world.clock.now() + 2 * DAY,
+    attemptEndsAt: world.clock.now() + 3 * DAY,
     mint: 0,
     idempotencyKey: "none",
     outcome: "paused",
     earlierMints: [],
   });
   world.clickRotate();
-  await auditor.pass(2 * DAY - HOUR, HOUR);
+  await auditor.pass(3 * DAY - HOUR, HOUR);
 
   expect(auditor.asked).toEqual([]);
   expect(auditor.found).toEqual(["page key-refused support", "note paused support"]);
@@ -228,6 +230,64 @@ test("a rotation that Secrets Manager refuses is told beside what it would heal"
   await auditor.pass(10 * MINUTE);
 
   expect(auditor.found).toEqual(["page heal-refused support", "heal pending-left-behind support"]);
+});
+
+describe("the use of a key", () => {
+  /** One run a day, at the key's own time in the evening, or so much later. */
+  const evenings = async (auditor: AuditWorld, days: number, late = 0) => {
+    const { clock } = auditor.world;
+    const found: string[][] = [];
+    for (let day = 0; day < days; day++) {
+      const now = slotOf(clock.now()) + 1;
+      clock.advanceBy((now + dueIn(SECRET_NAME, "evening", now)) * WATCHDOG_MS - clock.now() + late);
+      await auditor.audit();
+      clock.advanceBy(WATCHDOG_MS);
+      await auditor.audit();
+      found.push(auditor.found);
+    }
+    return found;
+  };
+  const readNextMorning = ({ world }: AuditWorld) => {
+    world.clock.advanceBy(12 * HOUR);
+    world.secretsManager.call("GetSecretValue", { SecretId: world.secretArn });
+  };
+
+  test("that nobody reads is noted after 30 days; when it is read again that is noted, for a week", async () => {
+    const auditor = await AuditWorld.ready();
+    await evenings(auditor, 2);
+    for (let day = 0; day < 3; day++) {
+      readNextMorning(auditor);
+      await evenings(auditor, 1);
+    }
+    const quiet = await evenings(auditor, 31);
+    expect(quiet.slice(0, 30).flat()).toEqual([]);
+    expect(quiet[30]).toEqual(["note key-unused support"]);
+
+    readNextMorning(auditor);
+    const week = await evenings(auditor, 8);
+    expect(week.slice(0, 7)).toEqual(Array(7).fill(["note key-used-again support"]));
+    expect(week[7]).toEqual([]);
+    expect(auditor.pages).toEqual([]);
+    expect(auditor.world.minted).toHaveLength(1);
+  });
+
+  test("is not told where a run comes late, since the value may have been read in it before", async () => {
+    const auditor = await AuditWorld.ready();
+    expect((await evenings(auditor, 35, WATCHDOG_MS)).flat()).toEqual([]);
+  });
+
+  test("is told also where there is one key only, with which the rotation function is tested every day", async () => {
+    const thresholds = { gracePeriodMs: DAY, unusedNotedAfterMs: 3 * DAY };
+    const auditor = await AuditWorld.ready({}, { thresholds });
+    for (let day = 0; day < 5; day++) {
+      await auditor.pass(20 * HOUR, HOUR);
+      await auditor.pass(4 * HOUR);
+    }
+    expect(auditor.found).toEqual(["note key-unused support"]);
+    const tests = auditor.world.logged.filter(({ message }) => message === "self-test");
+    // The first run's, and one every night.
+    expect(tests).toHaveLength(6);
+  });
 });
 
 describe("the history", () => {

@@ -2,6 +2,8 @@ import {
   firstSlotDue,
   HOURLY_MS,
   isDue,
+  isEvening,
+  isNight,
   KEY_CHECK_MS,
   slotOf,
   WATCHDOG_MS,
@@ -29,6 +31,22 @@ test("every key is due once a day, or once an hour, and a fleet is spread evenly
   expect(hourly.reduce((sum, count) => sum + count)).toBe(names.length);
   expect(Math.max(...daily)).toBeLessThan(15);
   expect(Math.max(...hourly)).toBeLessThan(130);
+});
+
+test("in the evening of UTC each key is due once, before the self-test, and most of the day is over", () => {
+  const time = (slot: number) => new Date(slot * WATCHDOG_MS).toISOString().slice(11, 16);
+  const used = DAY_OF_SLOTS.filter((slot) => names.some((name) => isDue(name, "evening", slot, slot)));
+  const evening = DAY_OF_SLOTS.map(
+    (slot) => names.filter((name) => isDue(name, "evening", slot, slot)).length,
+  );
+
+  expect(evening.reduce((sum, count) => sum + count)).toBe(names.length);
+  expect(Math.max(...evening)).toBeLessThan(60);
+  expect([time(Math.min(...used)), time(Math.max(...used))]).toEqual(["21:00", "23:40"]);
+  expect(DAY_OF_SLOTS.filter((slot) => isEvening(slot * WATCHDOG_MS))).toHaveLength(36);
+  const night = DAY_OF_SLOTS.filter((slot) => isNight(slot * WATCHDOG_MS));
+  expect(night.map(time)).toEqual(["23:45", "23:50", "23:55"]);
+  expect(used.filter((slot) => !isEvening(slot * WATCHDOG_MS) || night.includes(slot))).toEqual([]);
 });
 
 test("slots that nobody looked in are made up for, up to a day", () => {

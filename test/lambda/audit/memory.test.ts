@@ -32,6 +32,10 @@ const FULL: Memory = {
   ],
   askedAt: { "arn:secret": START },
   selfTest: { at: START, failures: ["write-secret"] },
+  use: {
+    unused: { support: { since: START }, research: { since: START, readAgainAt: START } },
+    readEarly: { day: START, ids: ["billing"] },
+  },
   hourly: { slot: 7, mayBeInvoked: true, orphans: [{ agentInstanceId: "ai_1", secretName: "a" }] },
 };
 
@@ -41,6 +45,14 @@ test("what one run writes down the next one reads", async () => {
   expect(await memory.read()).toEqual(NOTHING);
   await memory.write(FULL);
   expect(await memory.read()).toEqual(FULL);
+});
+
+test("a memory of a release that looked at no use is understood", async () => {
+  const { table, memory } = setUp();
+  const { use: _, ...older } = FULL;
+  await memory.write(older as Memory);
+  expect(table.items.size).toBe(1);
+  expect(await memory.read()).toEqual({ ...FULL, use: NOTHING.use });
 });
 
 test.each([
