@@ -1,7 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DeleteTableCommand, DynamoDBClient, UpdateTableCommand } from "@aws-sdk/client-dynamodb";
-import { DescribeRuleCommand, DisableRuleCommand, EventBridgeClient } from "@aws-sdk/client-eventbridge";
+import {
+  DescribeRuleCommand,
+  DisableRuleCommand,
+  EnableRuleCommand,
+  EventBridgeClient,
+} from "@aws-sdk/client-eventbridge";
 import {
   AddPermissionCommand,
   DeleteFunctionCommand,
@@ -71,8 +76,7 @@ beforeAll(async () => {
   await configure();
   await expect(run.deployment.deploy()).rejects.toThrow("no agent type of that name, got 'Billing Bot'");
   await run.secretsManager.settle();
-  // It is started by these stories, on their clock. This too is something that a deploy puts back.
-  await events.send(new DisableRuleCommand({ Name: AUDITOR }));
+  await keepFromStarting();
 }, 300_000);
 
 afterAll(async () => {
@@ -219,6 +223,7 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
   // Its commands end with the deploy that all the others ask for.
   expect(commandsOf("### instance-gone", "dev")).toContain(commandsOf("## Pages", "dev"));
   await asDocumented("### instance-gone", { support: "seven" });
+  await keepFromStarting();
   await secretsManager.settle();
   await asDocumented("## Rotate on demand", { support: "five" });
   await secretsManager.advanceBy(HOUR);
@@ -230,8 +235,6 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
 
   expect(await found()).toEqual([]);
   expect(await pages(names.length)).toEqual(names.map((name) => `resolved ${name}`));
-  const rule = await events.send(new DescribeRuleCommand({ Name: AUDITOR }));
-  expect(rule.State).toBe("ENABLED");
   expect(instanceOf("seven").id).not.toBe(gone);
   expect(await mintsOfWorkingKeys([...IDS, UNTYPED.id])).toEqual({
     one: 3,
@@ -245,13 +248,14 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
     nine: 3, // the clicked, the healed
     untyped: 1,
   });
+  await letStart();
   expect(await terraform.plan()).toEqual([]);
 });
 
 test("what every rotation needs is gone, and a deploy brings it back", async () => {
   const { secretsManager, controlPlane } = run;
   const dynamoDb = new DynamoDBClient(emulatorOf(run));
-  await events.send(new DisableRuleCommand({ Name: AUDITOR }));
+  await keepFromStarting();
   await secretsManager.advanceBy(A_DAY_LATER);
   // An auditor that can't remember what it has sent pages at full hours only.
   await secretsManager.advanceBy(HOUR - (run.clock.now() % HOUR));
@@ -271,6 +275,7 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
   ]);
   const before = await mintsOfWorkingKeys([...IDS, UNTYPED.id]);
   await asDocumented("## Pages");
+  await keepFromStarting();
   await secretsManager.settle();
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
@@ -289,8 +294,20 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
 
   expect(await found()).toEqual([]);
   expect(await mintsOfWorkingKeys([...IDS, UNTYPED.id])).toEqual(before);
+  await letStart();
   expect((await run.deployment.diff()).isEmpty).toBe(true);
 });
+
+/** The auditor is started by these stories, on their clock. Every deploy switches its schedule on again. */
+async function keepFromStarting(): Promise<void> {
+  const { State } = await events.send(new DescribeRuleCommand({ Name: AUDITOR }));
+  expect(State).toBe("ENABLED");
+  await events.send(new DisableRuleCommand({ Name: AUDITOR }));
+}
+
+async function letStart(): Promise<void> {
+  await events.send(new EnableRuleCommand({ Name: AUDITOR }));
+}
 
 /** Of a protected environment: the runbooks have to work there too. */
 async function configure(revisions: Readonly<Record<string, number>> = {}): Promise<void> {
