@@ -155,7 +155,9 @@ export function lastRead({ lastAccessedDay, unused }: InstanceFacts): string | u
     return `on ${day(unused.readAgainAt)}, for the first time since ${day(unused.since)}`;
   }
   if (unused) return `by nobody but the auditor since ${day(unused.since)}`;
-  return lastAccessedDay === undefined ? undefined : `last on ${day(lastAccessedDay)}, by the auditor too`;
+  return lastAccessedDay === undefined
+    ? undefined
+    : `last on ${day(lastAccessedDay)}, perhaps by the auditor`;
 }
 
 function atControlPlane({ deep }: InstanceFacts): string | undefined {

@@ -110,6 +110,7 @@ function card(audited: Audited): string {
   const status = statusOf(audited);
   const timeline = timelineOf(audited);
   const name = nameOf(listed);
+  const read = lastRead(facts);
   const facts_: [string, string | undefined][] = [
     ["key", status.fingerprint === undefined ? "none" : `<code>${e(status.fingerprint)}</code>`],
     ["age", status.ageMs === undefined ? undefined : e(span(status.ageMs))],
@@ -121,7 +122,7 @@ function card(audited: Audited): string {
       status.agentInstanceId === undefined ? undefined : `<code>${e(status.agentInstanceId)}</code>`,
     ],
     ["secret", `<code>${e(listed.secretName)}</code>`],
-    ["read", lastRead(facts) && e(lastRead(facts) ?? "")],
+    ["read", read && e(read)],
   ];
   return `<article>
 <header><h2>${e(name)}</h2>${stateBadge(status)}</header>

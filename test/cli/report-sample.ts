@@ -160,6 +160,7 @@ export const SAMPLE: readonly Audited[] = [
   sample({
     id: "search-assistant-for-the-customers-of-the-north",
     mints: [88],
+    facts: { unused: { since: NOW - 40 * DAY } },
     records: [record({ outcome: "paused", takenAt: NOW - 2 * DAY, attemptEndsAt: NOW + 2 * DAY })],
   }),
   sample({
