@@ -179,7 +179,8 @@ export function isAskDue(
   // Where agents can't work there is nothing to spare; but a Control Plane that refuses what it issues is not asked for ever more.
   const isSoon = isRefused
     ? isKeyRefused || unspent.some((intent) => mayHaveEnded(intent, gracePeriodMs, now))
-    : isUnfinished || (isKeyRefused && !facts.intents.some(({ takenAt }) => takenAt > lastTried));
+    : isUnfinished ||
+      (isKeyRefused && !facts.intents.some((intent) => !isOrder(intent) && intent.takenAt > lastTried));
   // Runs are a watchdog's interval apart, less what a run's start may vary.
   return now - lastTried > (isSoon ? WATCHDOG_MS : HOURLY_MS) - MINUTE_MS;
 }

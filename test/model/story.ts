@@ -231,20 +231,24 @@ export class Story {
     return key === undefined || !this.world.controlPlane.isAccepted(key);
   }
 
-  /** Audits at which there is nothing to see are skipped. */
+  /** Audits at which there is nothing new to see are skipped. */
   private nextAudit(): number {
-    const now = this.world.clock.now();
-    const key = this.world.keyUnder(this.world.versionWith("AWSCURRENT"));
-    const diesAt = this.world.keys().find(({ value }) => value === key)?.diesAt ?? Number.POSITIVE_INFINITY;
-    if (this.isApart() || this.isStillAtBase() || this.unspentIntents().length > 0) {
-      if (this.unspentIntents().at(-1)?.outcome?.S !== "refused") return now + WATCHDOG;
-      const untilItDies = Math.ceil((diesAt - now) / WATCHDOG) * WATCHDOG;
-      return now + (untilItDies > 0 ? Math.min(untilItDies, HOURLY) : WATCHDOG);
-    }
-    // Somebody still does something: nothing is skipped.
+    const { world } = this;
+    const now = world.clock.now();
     if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + WATCHDOG;
-    if (this.hasFoundItRefused && this.isCurrentRefused()) return now + WATCHDOG;
+    const unspent = this.unspentIntents();
+    if (unspent.at(-1)?.outcome?.S === "refused") {
+      const deaths = world.keys().flatMap(({ diesAt }) => (diesAt && diesAt > now ? [diesAt - now] : []));
+      // What D refuses it refuses again until a key dies.
+      const isRefusedAgain = world.configuration.secondRefresh === "D" && deaths.length > 0;
+      if (this.isCurrentRefused() && !isRefusedAgain) return now + WATCHDOG;
+      return now + Math.min(Math.ceil(Math.min(...deaths) / WATCHDOG) * WATCHDOG, HOURLY);
+    }
+    const isUnfinished = this.isApart() || this.isStillAtBase() || unspent.length > 0;
+    if (isUnfinished || (this.hasFoundItRefused && this.isCurrentRefused())) return now + WATCHDOG;
     // At the worst, the key was checked just before it died.
+    const current = world.keyUnder(world.versionWith("AWSCURRENT"));
+    const diesAt = world.keys().find(({ value }) => value === current)?.diesAt ?? Number.POSITIVE_INFINITY;
     return Math.max(now, Math.min(diesAt, now + KEY_CHECK)) + KEY_CHECK;
   }
 

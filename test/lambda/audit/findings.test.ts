@@ -147,7 +147,9 @@ describe("a rotation that is not at its end", () => {
     expect(asks(dead({ intents: [minted(NOW - 1)] }), NOW + 5 * MINUTE)).toBe(true);
     expect(asks(dead({ intents: [minted(NOW + 1)] }), NOW + 5 * MINUTE)).toBe(false);
     expect(asks(dead({ intents: [minted(NOW + 1)] }), NOW + HOUR)).toBe(true);
-    // A refusal mints nothing.
+    // Neither a pause that is over nor a refusal mints anything.
+    const pause = intentRecord({ outcome: "paused", takenAt: NOW + 1, attemptEndsAt: NOW + MINUTE });
+    expect(asks(dead({ intents: [pause] }), NOW + 5 * MINUTE)).toBe(true);
     const refusal = intentRecord({ outcome: "refused", takenAt: NOW + 1 });
     expect(asks(dead({ intents: [refusal] }), NOW + 6 * MINUTE)).toBe(true);
   });
