@@ -26,7 +26,7 @@ export type IntentRecord = Pick<
   Partial<Omit<IntentOutcome, "outcome">>;
 
 export interface IntentReader {
-  /** All records of all secrets, in no order: about 600 bytes for each rotation of the last 400 days. */
+  /** All records of all secrets, in no order: with the auditor's journal about 1 kB for each rotation of the last 400 days. */
   all(): AsyncIterable<IntentRecord>;
   /** The records of one secret, oldest first. */
   ofSecret(secretArn: string): Promise<readonly IntentRecord[]>;

@@ -17,8 +17,9 @@ export const KEY_CHECK_MS = 24 * HOUR_MS;
 
 const SLOTS = KEY_CHECK_MS / WATCHDOG_MS;
 const SLOTS_IN_AN_HOUR = HOURLY_MS / WATCHDOG_MS;
-/** From 21:00 UTC on; what remains of the day is for what is late, and for the self-test. */
+/** From 21:00 UTC on, so that most of the day's reads by others show (`use.ts`). */
 const EVENING = SLOTS - 3 * SLOTS_IN_AN_HOUR;
+/** From 23:45 UTC on, for the self-test, and for what is late. */
 const NIGHT = SLOTS - 3;
 
 /** How often somebody's turn comes, from which slot on, and in how many of them. The epoch begins at midnight. */
