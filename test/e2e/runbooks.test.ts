@@ -94,15 +94,19 @@ test("rotations that are stuck are healed or paged by their names within one aud
   expect(await found()).toEqual(["page alert-route-broken dev"]);
   await subscribeAsDocumented();
 
+  // The stored key dies.
   clickRotate("one");
   await secretsManager.advanceBy(A_DAY_LATER);
+  // Somebody rolls back, and leaves a label where a key was replaced.
   await rotate("two");
   await moveLabel("two", "AWSCURRENT", { to: "AWSPREVIOUS" });
   await rotate("three");
   await moveLabel("three", "AWSPENDING", { to: "AWSPREVIOUS" });
   await secretsManager.advanceBy(HOUR);
+  // The function dies with a key that nobody has, and with one that is stored and not promoted.
   await rotateAndDieBefore("PutSecretValue", "four");
   await rotateAndDieBefore("UpdateSecretVersionStage", "five");
+  // It ends before it has asked for a key, without the answer, and with a refusal.
   controlPlane.faults.order({ route: GET, effect: "status", status: 403, when: "before" });
   await rotate("six");
   controlPlane.faults.order({ route: REFRESH, effect: "drop", when: "after" });
@@ -259,7 +263,7 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
   await secretsManager.advanceBy(A_DAY_LATER);
   // An auditor that can't remember what it has sent pages at full hours only.
   await secretsManager.advanceBy(HOUR - (run.clock.now() % HOUR));
-  pager.take();
+  pager.messages.splice(0);
   await lambda.send(new DeleteFunctionCommand({ FunctionName: ROTATION_FUNCTION }));
   const TableName = intentTableName(NAMES);
   await dynamoDb.send(new UpdateTableCommand({ TableName, DeletionProtectionEnabled: false }));
@@ -346,9 +350,14 @@ async function found(): Promise<string[]> {
     .sort();
 }
 
+/** The pages that have come since, such as `found key-refused` and `resolved key-refused`, once as many are there. */
 async function pages(count: number): Promise<string[]> {
-  await until(`${count} pages have come`, () => pager.waiting >= count, 20_000);
-  return pager.take();
+  await until(`${count} pages have come`, () => pager.messages.length >= count, 20_000);
+  return pager.messages
+    .splice(0)
+    .map((message) => JSON.parse(JSON.parse(message).Message).metadata.additionalContext)
+    .map(({ state, name }) => `${state} ${name}`)
+    .sort();
 }
 
 /** How many keys the Control Plane has minted for each instance, whose secrets hold the latest, and a good one. */
