@@ -26,7 +26,7 @@ type Answer = Omit<Exploration, "counterexamples"> & {
   readonly counterexamples: readonly (Omit<Counterexample, "schedule"> & { readonly schedule: string })[];
 };
 
-const CI_CONFIGURATIONS = ["A", "B", "E", "grace 0"];
+const CI_CONFIGURATIONS = ["A", "grace 0"];
 
 function plan(): { readonly faults: number; readonly jobs: Job[] } {
   const { values } = parseArgs({
