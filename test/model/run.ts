@@ -12,7 +12,8 @@ import type { Configuration } from "./world";
 /**
  * `npm run test:model`: the shipped rotation and provisioning, through every schedule of up to `--faults` faults, upon
  * every configuration; then naive variants of the rotation, each of which has to be caught. Exits with 1 where the promise
- * is broken, or a variant is not caught. `--size ci` follows two faults upon `CI_CONFIGURATIONS`, and one upon the rest.
+ * is broken, or a variant is not caught. `--size ci` follows two faults upon `CI_CONFIGURATIONS` and the first key, and one upon
+ * the rest.
  */
 interface Job {
   readonly scenario: StoryOptions["scenario"];
