@@ -29,8 +29,6 @@ import type { Subscriber } from "./topic";
 /** Where a key could come to lie, with the way that one would come there. */
 export interface LeakPlace {
   readonly name: string;
-  /** Whether there may be nothing to search before something is planted. @default false */
-  readonly mayBeEmpty?: boolean;
   collect(): Promise<readonly Place[]>;
   /** Has a key leak here, through whatever writes to this place. @default - another place's leak reaches it too */
   plant?(): Promise<void>;
@@ -230,7 +228,6 @@ export function leakPlaces(stage: Stage): LeakPlace[] {
     },
     {
       name: "messages of the topic",
-      mayBeEmpty: true,
       collect: async () => subscriber.messages.map((message, index) => text(`message ${index}`, message)),
       async plant() {
         const before = subscriber.messages.length;
