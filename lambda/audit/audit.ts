@@ -321,9 +321,17 @@ class Run {
     const carried = this.carried(look);
     const askedAt = this.before.askedAt[look.secretArn] ?? 0;
     const isBeingHealed = carried.some(({ heals }) => heals) && this.now - askedAt < HOURLY_MS;
-    if (needsValue(look) || isBeingHealed) return "now";
+    if (needsValue(look) || isBeingHealed || this.hasPauseEnded(look)) return "now";
     const isHourly = isWatchedHourly(look, carried.length > 0 || look.askedAt !== undefined, this.now);
     return isHourly ? "hourly" : "evening";
+  }
+
+  /** What was found during a pause was left alone. */
+  private hasPauseEnded(look: InstanceFacts): boolean {
+    const wasPaused = this.before.found.some(
+      ({ instance, name }) => instance === look.id && name === "paused",
+    );
+    return wasPaused && pauseOf(look, this.now) === undefined;
   }
 
   private carried({ id }: InstanceFacts): Remembered[] {

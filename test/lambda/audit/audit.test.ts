@@ -137,7 +137,7 @@ test("a dry run says what it would ask for, and asks for nothing", async () => {
   expect(auditor.subjects).toEqual(["pending-left-behind: dev/support"]);
 });
 
-test("an instance whose rotation is paused is left alone", async () => {
+test("an instance whose rotation is paused is left alone, and no longer than that", async () => {
   const auditor = await AuditWorld.ready();
   const { world } = auditor;
   await world.invocation().intents.take({
@@ -159,8 +159,11 @@ test("an instance whose rotation is paused is left alone", async () => {
 
   expect(auditor.asked).toEqual([]);
   expect(auditor.found).toEqual(["page key-refused support", "note paused support"]);
-  await auditor.pass(3 * HOUR);
+  await auditor.pass(HOUR - 5 * MINUTE);
+  expect(auditor.asked).toEqual([]);
+  await auditor.pass(10 * MINUTE);
   expect(auditor.asked).toEqual(["support"]);
+  await auditor.pass(5 * MINUTE);
   expect(auditor.found).toEqual([]);
 });
 
