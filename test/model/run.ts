@@ -147,7 +147,11 @@ async function inWorkers(jobs: readonly Job[], report: (job: Job, answer: Answer
 
 function inChild(job: Job): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const child = fork(__filename, [], { env: { ...process.env, EXPLORE: JSON.stringify(job) } });
+    const child = fork(__filename, [], {
+      env: { ...process.env, EXPLORE: JSON.stringify(job) },
+      // Stories are short-lived: a larger young generation saves an eighth of the time.
+      execArgv: [...process.execArgv, "--max-semi-space-size=64"],
+    });
     child.once("message", (answer) => resolve(answer as Answer));
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`an exploration ended with ${code}`)));
