@@ -159,6 +159,7 @@ export class Alarms extends Construct {
     const rule = new CloudwatchEventRule(this, "failures", {
       name: alertName(settings, "failures"),
       description: `Failed rotations of the agent keys of ${settings.name}`,
+      state: "ENABLED",
       eventPattern: JSON.stringify({
         source: ["aws.secretsmanager"],
         "detail-type": ["AWS Service Event via CloudTrail"],

@@ -142,6 +142,7 @@ export class EcsAgent extends Construct {
     const rule = new CloudwatchEventRule(this, "rule", {
       name: ruleName,
       description: `A new agent key of ${name}`,
+      state: "ENABLED",
       eventPattern: newKeyPattern(keys),
       tags,
     });

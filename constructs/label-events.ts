@@ -75,6 +75,7 @@ export class NewKeyForwarding extends Construct {
     this.rule = new CloudwatchEventRule(this, "rule", {
       name,
       description: "New agent keys, for another account",
+      state: "ENABLED",
       eventPattern: newKeyPattern(keys),
     });
     new CloudwatchEventTarget(this, "target", {

@@ -58,6 +58,7 @@ export class RunnerAgent extends Construct {
     const rule = new CloudwatchEventRule(this, "rule", {
       name: resourceName,
       description: `A new agent key of ${name}`,
+      state: "ENABLED",
       eventPattern: newKeyPattern(keys),
       tags,
     });

@@ -146,6 +146,7 @@ describe("the topic", () => {
 
 test("failed rotations are told as events where there is a trail, of this environment's secrets only", () => {
   const rules = synthAgentKeys({ alerts: { trail: true } }).all("aws_cloudwatch_event_rule");
+  expect(rules.map(({ state }) => state)).toEqual(["ENABLED", "ENABLED"]);
   const [pattern] = rules.flatMap(({ event_pattern }) =>
     event_pattern ? [JSON.parse(String(event_pattern))] : [],
   );

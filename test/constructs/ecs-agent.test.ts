@@ -75,7 +75,9 @@ describe("one key", () => {
   });
 
   test("restarts the service when AWSCURRENT of this very secret is moved", () => {
-    expect(document(make().synthesised.one("aws_cloudwatch_event_rule").event_pattern)).toEqual({
+    const rule = make().synthesised.one("aws_cloudwatch_event_rule");
+    expect(rule.state).toBe("ENABLED");
+    expect(document(rule.event_pattern)).toEqual({
       source: ["aws.secretsmanager"],
       "detail-type": ["Secret Label Updated"],
       account: ["111111111111"],

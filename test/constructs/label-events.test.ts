@@ -13,6 +13,7 @@ test("new keys are told to another account's bus, and nothing else is", () => {
     eventBusArn: BUS,
   });
   const synthesised = new Synthesised(own);
+  expect(synthesised.one("aws_cloudwatch_event_rule").state).toBe("ENABLED");
   expect(JSON.parse(String(synthesised.one("aws_cloudwatch_event_rule").event_pattern))).toEqual({
     source: ["aws.secretsmanager"],
     "detail-type": ["Secret Label Updated"],

@@ -15,6 +15,7 @@ function make(changes: Partial<RunnerAgentProps> = {}) {
 test("the new keys of this secret go to the queue, and nothing else does", () => {
   const { synthesised } = make();
   const queue = expect.stringMatching(QUEUE);
+  expect(synthesised.one("aws_cloudwatch_event_rule").state).toBe("ENABLED");
   expect(JSON.parse(String(synthesised.one("aws_cloudwatch_event_rule").event_pattern))).toEqual({
     source: ["aws.secretsmanager"],
     "detail-type": ["Secret Label Updated"],
