@@ -1,3 +1,4 @@
+import { dueIn, slotOf, type Turn } from "../../lambda/audit/intervals";
 import { Stop } from "../../lambda/domain/decision";
 import { ensureInstance } from "../../lambda/provisioning/lifecycle";
 import type { RotationDeps } from "../../lambda/rotation/rotation";
@@ -6,6 +7,7 @@ import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import type { SecondRefresh } from "../../local/control-plane/state";
 import type { Invocation } from "../../local/secrets-manager/rotation";
+import { Auditor } from "../model/auditor";
 import {
   attemptTo,
   type CallKind,
@@ -16,8 +18,8 @@ import {
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "../model/ports";
-import { ATTEMPT_LIFE, CALL_TIMEOUT, HOURLY, KEY_CHECK, WATCHDOG } from "../model/promise";
-import { type Configuration, FUNCTION_ARN, READ_LAG_BOUND, World } from "../model/world";
+import { ATTEMPT_LIFE, CALL_TIMEOUT, WATCHDOG } from "../model/promise";
+import { type Configuration, FUNCTION_ARN, READ_LAG_BOUND, SECRET_NAME, World } from "../model/world";
 import { Agenda } from "./agenda";
 import { FAULT_NAMES, Faults, type Strike } from "./faults";
 import { Chronicle, type History } from "./history";
@@ -42,7 +44,7 @@ export const SIMULATION_START = Date.UTC(2026, 0, 1);
 
 /** The rotation schedule of an environment that sets none. */
 export const SCHEDULE = { AutomaticallyAfterDays: 90, Duration: "4h" } as const;
-/** A key this old has missed its rotation window: the watchdog asks for the rotation. */
+/** A key this old has missed its rotation window: the auditor asks for the rotation. */
 const OVERDUE = (SCHEDULE.AutomaticallyAfterDays + 2) * DAY;
 
 /** How far apart on average what people do comes, at a fault rate of 1. */
@@ -83,6 +85,7 @@ export class AgentLife {
   private readonly world: World;
   private readonly agenda = new Agenda();
   private readonly chronicle: Chronicle;
+  private readonly auditor: Auditor;
   private readonly weather: Weather;
   private readonly faults: Faults;
   /** What becomes of calls. */
@@ -132,9 +135,10 @@ export class AgentLife {
     this.chronicle = new Chronicle(this.world);
     this.from = SIMULATION_START + Math.round(this.life.next() * 90 * DAY);
     this.until = this.from + Math.round(years * YEAR);
-    this.lookOffset = Math.round(this.life.next() * HOUR);
+    this.lookOffset = Math.round(this.life.next() * WATCHDOG);
     this.weather = new Weather(seed, SIMULATION_START, SIMULATION_START + (years + 1) * YEAR, faultRate);
     this.world.clock.time = this.from;
+    this.auditor = new Auditor(this.world);
   }
 
   /** To be called once. */
@@ -187,7 +191,7 @@ export class AgentLife {
 
   private look(): void {
     this.chronicle.look(this.isQuiet);
-    this.planWatchdog();
+    this.planAudit();
     if (this.world.intents.items.size > 8) this.spendIntents(this.now);
   }
 
@@ -249,34 +253,43 @@ export class AgentLife {
     return this.now < this.standstillUntil || (outage !== undefined && this.chances.chance(outage.severity));
   }
 
-  // The watchdog: looks every five minutes while something is open, and at the key once a day
+  // The auditor, as it is shipped, at its own times
 
-  private planWatchdog(): void {
+  private planAudit(): void {
     this.cancelLook();
     const at = this.nextLookAt();
-    if (Number.isFinite(at)) this.cancelLook = this.agenda.enter(at, () => this.watch());
+    if (Number.isFinite(at)) this.cancelLook = this.agenda.enter(at, () => this.audit());
   }
 
   /** Looks at which there is nothing to see are left out. */
   private nextLookAt(): number {
     if (!this.isProvisioned) return Number.POSITIVE_INFINITY;
     const after = Math.max(this.now, this.lastLookAt);
-    // What a look has found is looked at again by the hour. So is a refused mint, while the current key lives.
-    if (this.hasFoundItDead && this.isCurrentDead() && !this.isAnythingOpen())
-      return this.lookAfter(after, HOURLY);
     if (this.isAnythingOpen()) {
+      // So is a refused mint left out, while the current key lives.
       const canWait = !this.isCurrentDead() && ["mint-refused", "grace-running"].includes(this.lastStop);
-      return this.lookAfter(after, canWait ? HOURLY : WATCHDOG);
+      return this.lookAfter(after, canWait ? "hourly" : undefined);
     }
+    if (this.hasFoundItDead && this.isCurrentDead()) return this.lookAfter(after);
     const current = this.chronicle.currentLife;
     const seenAt = current
       ? Math.min(current.diesAt ?? Number.POSITIVE_INFINITY, current.mintedAt + OVERDUE)
       : after;
-    return this.lookAfter(Math.max(after, seenAt), KEY_CHECK);
+    return this.lookAfter(Math.max(after, seenAt), this.isPromoted() ? "evening" : "hourly");
   }
 
-  private lookAfter(time: number, every: number): number {
-    return Math.floor((time - this.lookOffset) / every + 1) * every + this.lookOffset;
+  /** The auditor's next run, or the next one in which it is this key's turn. */
+  private lookAfter(time: number, turn?: Turn): number {
+    const slot = slotOf(time - this.lookOffset) + 1;
+    return (slot + (turn ? dueIn(SECRET_NAME, turn, slot) : 0)) * WATCHDOG + this.lookOffset;
+  }
+
+  /** Whether a rotation has stored the value under AWSCURRENT, and nobody by hand. */
+  private isPromoted(): boolean {
+    const newest = [...this.world.intents.items.values()]
+      .filter(({ outcome }) => outcome?.S === "promoted")
+      .sort((one, other) => Number(other.takenAt?.N) - Number(one.takenAt?.N))[0];
+    return newest === undefined || newest.versionId?.S === this.world.versionWith("AWSCURRENT");
   }
 
   /** A rotation that is not finished, or a mint that was allowed upon the current version and led to no new one. */
@@ -297,17 +310,13 @@ export class AgentLife {
     return diesAt !== null && diesAt <= this.now;
   }
 
-  private watch(): void {
+  private async audit(): Promise<void> {
     this.lastLookAt = this.now;
-    const { now } = this;
-    const isBlind = now < this.standstillUntil || SERVICES.some((service) => this.outageOf(service));
+    const isBlind = this.now < this.standstillUntil || SERVICES.some((service) => this.outageOf(service));
     if (isBlind) return;
-    const current = this.chronicle.currentLife;
-    this.hasFoundItDead = this.isCurrentDead();
-    const isOverdue = current !== undefined && current.mintedAt + OVERDUE <= now;
-    if (!this.hasFoundItDead && !isOverdue && !this.isAnythingOpen()) return;
-    this.note("the watchdog asks for the rotation");
-    this.world.requestRotation();
+    const { findings, asked } = await this.auditor.audit();
+    this.hasFoundItDead = findings.some(({ name }) => name === "key-refused");
+    if (asked.length > 0) this.note("the auditor asks for the rotation");
   }
 
   // People
