@@ -6,9 +6,10 @@ import { HOUR } from "./clock";
 import { callTable, switchTable } from "./consumers/report";
 import { ConsumersStory } from "./consumers/story";
 import { Progress } from "./demo/progress";
+import { environmentNamed } from "./environment-named";
 import { startLocalRun } from "./local-run";
 import { runProgram } from "./program";
-import { PrerequisiteError, prepareToolchain } from "./toolchain";
+import { prepareToolchain } from "./toolchain";
 import { findPython } from "./toolchain/ministack";
 import { preparePythonClient } from "./toolchain/python-client";
 
@@ -22,10 +23,7 @@ interface ConsumersOptions {
 }
 
 async function consumers({ rotations, json }: ConsumersOptions, signal: AbortSignal): Promise<boolean> {
-  const environment = environments.find(({ name }) => name === "dev");
-  if (environment === undefined) {
-    throw new PrerequisiteError('environments.ts has no environment "dev"', "put it back");
-  }
+  const environment = environmentNamed("dev", environments);
   const progress = new Progress(process.stdout);
   const report = (line: string) => progress.say(`          ${line}`);
   const [toolchain, python] = await progress.phase(

@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import type { Environment } from "../constructs";
 import { environments } from "../environments";
 import { manual } from "./demo/manual";
 import { Progress } from "./demo/progress";
 import { figuresTable } from "./demo/report";
 import { Story } from "./demo/story";
+import { environmentNamed } from "./environment-named";
 import { type LocalRun, startLocalRun } from "./local-run";
 import { runProgram } from "./program";
-import { PrerequisiteError, prepareToolchain } from "./toolchain";
+import { prepareToolchain } from "./toolchain";
 
 /** Installs and runs are kept here, out of the repository. */
 const LOCAL_FOLDER = resolve(__dirname, "..", ".local");
@@ -23,7 +23,7 @@ interface DemoOptions {
 
 /** Plays the story, and returns whether everything was as expected. */
 async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
-  const environment = environmentNamed(options.environment);
+  const environment = environmentNamed(options.environment, environments);
   const progress = new Progress(process.stdout);
   const report = (line: string) => progress.say(`          ${line}`);
   const toolchain = await progress.phase("toolchain", () =>
@@ -59,13 +59,6 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean>
     if (passed || signal.aborted) await run.removeFolder();
     else progress.say(`logs and state are in ${run.folder}`);
   }
-}
-
-function environmentNamed(name: string): Environment {
-  const environment = environments.find((each) => each.name === name);
-  if (environment !== undefined) return environment;
-  const known = environments.map((each) => each.name).join(", ");
-  throw new PrerequisiteError(`environments.ts has no environment "${name}"`, `choose one of: ${known}`);
 }
 
 /** Leaves everything up until a signal comes. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
@@ -100,6 +101,9 @@ export class Deployment {
    */
   async deploy(): Promise<Applied> {
     const { code, logFile } = await this.cdktf("deploy", "--auto-approve");
+    if (!existsSync(this.stackFile())) {
+      throw await this.failure("deploy", logFile, "the stack could not be synthesised");
+    }
     const state = await this.resources();
     const complete = new Set(state.filter(({ tainted }) => !tainted).map(({ address }) => address));
     const missing = (await this.synthesised()).filter(({ address }) => !complete.has(address));
@@ -274,7 +278,11 @@ export class Deployment {
   }
 
   private async synthesisedStack(): Promise<SynthesisedStack> {
-    return JSON.parse(await readFile(join(this.stackFolder(), "cdk.tf.json"), "utf8")) as SynthesisedStack;
+    return JSON.parse(await readFile(this.stackFile(), "utf8")) as SynthesisedStack;
+  }
+
+  private stackFile(): string {
+    return join(this.stackFolder(), "cdk.tf.json");
   }
 
   /** Where the last synth put the stack, and where Terraform is to run. */

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
+import { InvalidEnvironmentsError } from "../constructs/checks";
 import { DeploymentError } from "./deployment";
 import { LOCAL_SDK } from "./emulator";
 import { PrerequisiteError } from "./toolchain";
@@ -14,7 +15,7 @@ class Interrupted extends Error {
 }
 
 /** Their texts say everything: a stack trace would only hide it. */
-const EXPECTED_ERRORS = [PrerequisiteError, DeploymentError, Interrupted];
+const EXPECTED_ERRORS = [PrerequisiteError, InvalidEnvironmentsError, DeploymentError, Interrupted];
 
 /**
  * Runs a program of the local run by its command line. `play` is given a signal that aborts with SIGINT, SIGTERM and
