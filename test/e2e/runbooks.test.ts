@@ -27,6 +27,7 @@ import { ListTopicsCommand, SNSClient } from "@aws-sdk/client-sns";
 import { functionName, intentTableName } from "../../constructs/names";
 import type { FindingName } from "../../lambda/audit/findings";
 import { HOUR, MINUTE } from "../../local/clock";
+import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import { Auditor, emulatorOf } from "../../local/demo/auditor";
 import { secretsManagerCalls } from "../../local/demo/figures";
 import type { LocalRun } from "../../local/local-run";
@@ -55,6 +56,9 @@ const A_DAY_LATER = 25 * HOUR;
 const IDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 /** Its agent type is one that nobody has made at the Control Plane. */
 const UNTYPED = { id: "untyped", agentType: { name: "Billing Bot" } };
+/** Its instance was there before, with a key that agents use. */
+const KEPT = "kept";
+const ALL = [...IDS, UNTYPED.id, KEPT];
 
 let run: LocalRun;
 let toolchain: Toolchain;
@@ -63,6 +67,9 @@ let auditor: Auditor;
 let pager: Pager;
 let lambda: LambdaClient;
 let events: EventBridgeClient;
+let existing: { readonly agentInstanceId: string; readonly agentKey: string };
+/** By which the deploy that failed has the present key brought. */
+let adoptCommand: string;
 
 beforeAll(async () => {
   toolchain = await findToolchain();
@@ -73,8 +80,18 @@ beforeAll(async () => {
   pager = new Pager(emulator.endpoint);
   lambda = new LambdaClient(emulator);
   events = new EventBridgeClient(emulator);
+  const { instance, agentKey } = run.controlPlane.state.createInstance(SAMPLE_WORKSPACE_ID, {
+    name: `dev-${KEPT}`,
+    description: "",
+    agentTypeId: "at_research",
+    accountId: null,
+    contactId: null,
+  });
+  existing = { agentInstanceId: instance.id, agentKey };
   await configure();
-  await expect(run.deployment.deploy()).rejects.toThrow("no agent type of that name, got 'Billing Bot'");
+  const refusal = await run.deployment.deploy().then(() => "none", String);
+  expect(refusal).toContain("no agent type of that name, got 'Billing Bot'");
+  adoptCommand = /npx valmi-agent-keys adopt [^"\\]+/.exec(refusal)?.[0] ?? refusal;
   await run.secretsManager.settle();
   await keepFromStarting();
 }, 300_000);
@@ -124,6 +141,7 @@ test("rotations that are stuck are healed or paged by their names within one aud
     "heal promotion-overdue five",
     "heal promotion-overdue four",
     "heal promotion-overdue seven",
+    "page current-missing kept",
     "page current-missing untyped",
     "page key-on-fuse two",
     "page key-refused one",
@@ -139,15 +157,15 @@ test("rotations that are stuck are healed or paged by their names within one aud
   await secretsManager.advanceBy(5 * MINUTE);
   await auditor.audit();
   // What was refused is asked for again after an hour; what was rolled back waits for a person.
-  const left = ["page current-missing untyped", "page key-on-fuse two"];
-  expect(await found()).toEqual(["heal mint-refused eight", ...left]);
+  const empty = ["page current-missing kept", "page current-missing untyped"];
+  expect(await found()).toEqual(["heal mint-refused eight", ...empty, "page key-on-fuse two"]);
   expect(await pages(2)).toEqual(["resolved key-refused", "resolved pending-left-behind"]);
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
   await asDocumented("## Rotate on demand", { support: "two" });
   await secretsManager.advanceBy(HOUR);
   await auditor.audit();
-  expect(await found()).toEqual(["page current-missing untyped"]);
+  expect(await found()).toEqual(empty);
   expect(await pages(1)).toEqual(["resolved key-on-fuse"]);
 
   expect(await mintsOfWorkingKeys(IDS)).toEqual({
@@ -191,6 +209,7 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
   const broken = await found();
   expect(broken).toEqual(
     [
+      "page current-missing kept",
       "page current-missing untyped",
       "page current-unreadable five",
       "page heal-refused nine",
@@ -210,6 +229,7 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
   expect(await pages(names.length)).toEqual(names.map((name) => `found ${name}`));
 
   // current-missing: what the text of the deploy that failed has named; instance-inactive: there.
+  await runDocumented(run, toolchain, adoptCommand, `${existing.agentKey}\n`);
   state.createAgentType(workspaceId, { name: UNTYPED.agentType.name, description: "" });
   state.updateInstance(workspaceId, instanceOf("three").id, { isActive: true });
   expect(section("### wrong-instance")).toContain("[current-unreadable](#current-unreadable)");
@@ -240,7 +260,7 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
   expect(await found()).toEqual([]);
   expect(await pages(names.length)).toEqual(names.map((name) => `resolved ${name}`));
   expect(instanceOf("seven").id).not.toBe(gone);
-  expect(await mintsOfWorkingKeys([...IDS, UNTYPED.id])).toEqual({
+  expect(await mintsOfWorkingKeys(ALL)).toEqual({
     one: 3,
     two: 3,
     three: 2,
@@ -251,6 +271,7 @@ test("what is broken is paged, and the runbooks and one deploy put it right", as
     eight: 2,
     nine: 3, // the clicked, the healed
     untyped: 1,
+    kept: 1, // the one that it had
   });
   await letStart();
   expect(await terraform.plan()).toEqual([]);
@@ -277,7 +298,7 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
     "found invoke-permission-missing",
     "found rotation-function-unusable",
   ]);
-  const before = await mintsOfWorkingKeys([...IDS, UNTYPED.id]);
+  const before = await mintsOfWorkingKeys(ALL);
   await asDocumented("## Pages");
   await keepFromStarting();
   await secretsManager.settle();
@@ -297,7 +318,7 @@ test("what every rotation needs is gone, and a deploy brings it back", async () 
   await auditor.audit();
 
   expect(await found()).toEqual([]);
-  expect(await mintsOfWorkingKeys([...IDS, UNTYPED.id])).toEqual(before);
+  expect(await mintsOfWorkingKeys(ALL)).toEqual(before);
   await letStart();
   expect((await run.deployment.diff()).isEmpty).toBe(true);
 });
@@ -317,7 +338,10 @@ async function letStart(): Promise<void> {
 async function configure(revisions: Readonly<Record<string, number>> = {}): Promise<void> {
   const mapped = { accountId: "acc_456", contactId: "con_456" };
   const typed = IDS.map((id) => ({ id, agentType: { id: "at_research" }, revision: revisions[id] ?? 0 }));
-  const agentInstances = [...typed, UNTYPED].map((instance) => ({ ...instance, ...mapped }));
+  const { agentInstanceId } = existing;
+  const kept = { id: KEPT, adopt: { agentInstanceId, existingKey: "provided" } };
+  const made = [...typed, UNTYPED].map((instance) => ({ ...instance, ...mapped }));
+  const agentInstances = [...made, kept];
   await writeFile(join(run.folder, "changes.json"), JSON.stringify({ removal: "protect", agentInstances }));
 }
 
