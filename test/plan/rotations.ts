@@ -128,6 +128,33 @@ export async function upgradeInTheMiddle(scene: Scene, previousApp: string): Pro
   await findEmptyPlan(scene, "plan after the upgrade");
 }
 
+/** Back to the release before this one, which rotates what this one has rotated; and on to this one again. */
+export async function downgradeAndReturn(scene: Scene, previousApp: string): Promise<void> {
+  const { run, terraform, find } = scene;
+  const { secretsManager, environment } = run;
+  for (const [release, app] of [
+    ["the release before", previousApp],
+    ["this release", undefined],
+  ] as const) {
+    await secretsManager.advanceBy(2 * DAY);
+    const old = await keysOf(run);
+    for (const { id } of environment.agentInstances) await rotate(run, id);
+    const before = await keysOf(run);
+    const rotated = before.filter(({ current, isGood }, index) => isGood && current !== old[index]?.current);
+    await terraform.synthesise(app);
+    const applied = await terraform.apply();
+    if (!applied.succeeded) throw new Error(`${release} can't be deployed:\n${applied.log.slice(-3_000)}`);
+    await secretsManager.settle();
+    const after = await keysOf(run);
+    find({
+      situation: `rotated, and back to ${release}`,
+      seen: `${rotated.length} of ${old.length} keys rotated, then ${same(before, after) ? "no key changed" : "KEYS CHANGED"}`,
+      asExpected: rotated.length === old.length && same(before, after),
+    });
+    await findEmptyPlan(scene, `${release}, deployed again`);
+  }
+}
+
 async function isUnfinished({ environment, secretsManager }: LocalRun, id: string): Promise<boolean> {
   const versions = secretsManager.state.secret(secretName(environment.name, id))?.versions ?? [];
   return versions.some(({ labels }) => labels.includes("AWSPENDING") && !labels.includes("AWSCURRENT"));

@@ -10,6 +10,7 @@ import { PREVIOUS_RELEASE, previousRelease } from "./previous-release";
 import {
   changeByHand,
   changeInterval,
+  downgradeAndReturn,
   type Finding,
   rotateInEveryWay,
   upgradeInTheMiddle,
@@ -43,6 +44,8 @@ async function playRotations(find: (finding: Finding) => void, report: Say): Pro
     } else {
       report("upgrade from the previous release");
       await upgradeInTheMiddle(scene, previous);
+      report("downgrade, and upgrade again");
+      await downgradeAndReturn(scene, previous);
     }
     report("rotations");
     await rotateInEveryWay(scene, report);
