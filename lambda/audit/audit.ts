@@ -546,16 +546,16 @@ class Run {
         log.info("would ask for a rotation", { instance: each.id, secret: each.secretArn, because });
         continue;
       }
+      let answer: string;
       try {
-        const answer = await fleet.rotate(each.secretArn);
+        answer = await fleet.rotate(each.secretArn);
         log.info("asked for a rotation", { instance: each.id, secret: each.secretArn, because, answer });
-        await this.note((journal) => journal.asked(each.secretArn, { at: this.now, because, answer }));
       } catch (error) {
-        const answer = nameOf(error);
+        answer = nameOf(error);
         log.error("Secrets Manager refuses the rotation", { instance: each.id, because, reason: answer });
-        await this.note((journal) => journal.asked(each.secretArn, { at: this.now, because, answer }));
         this.hear("heal-refused", each.id, answer);
       }
+      await this.note((journal) => journal.asked(each.secretArn, { at: this.now, because, answer }));
       asked.set(each.secretArn, this.now);
     }
     return asked;

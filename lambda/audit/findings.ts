@@ -171,11 +171,12 @@ export function isAskDue(
 ): boolean {
   if (!findings.some(({ heals }) => heals) || isUnderWay(facts, now)) return false;
   const unspent = unspentIntents(facts);
-  const isRefused = unspent[0]?.outcome === "refused";
+  const [newest] = unspent;
+  const isRefused = newest?.outcome === "refused";
   const isFresh = (facts.pendingSince ?? 0) > now - stuckPagedAfterMs;
   const isUnfinished = unspent.length > 0 || (facts.pendingVersionId !== undefined && isFresh);
   const isKeyRefused = findings.some(({ name }) => name === "key-refused");
-  const lastTried = Math.max(facts.askedAt ?? 0, isRefused ? (unspent[0]?.takenAt ?? 0) : 0);
+  const lastTried = Math.max(facts.askedAt ?? 0, isRefused ? newest.takenAt : 0);
   // Where agents can't work there is nothing to spare; but a Control Plane that refuses what it issues is not asked for ever more.
   const isSoon = isRefused
     ? isKeyRefused || unspent.some((intent) => mayHaveEnded(intent, gracePeriodMs, now))

@@ -146,12 +146,13 @@ export class Story {
   private readonly previousLived: number[] = [];
   private lastCurrent: string | undefined;
   private stopNames: string[] = [];
-  private auditor: Auditor | undefined;
+  private readonly auditor: Auditor;
   private hasFoundItRefused = false;
   private readonly outside: readonly Fault[];
 
   constructor(private readonly options: StoryOptions) {
     this.world = new World(options.configuration, { provisioned: options.scenario === "rotation" });
+    this.auditor = new Auditor(this.world);
     this.outside = options.configuration.pauses ? OUTSIDE_WITH_PAUSES : OUTSIDE;
     this.lastFault = Math.max(-1, ...options.schedule.keys());
   }
@@ -182,7 +183,6 @@ export class Story {
   private async rotation(): Promise<void> {
     const { secretsManager, clock } = this.world;
     this.world.requestRotation();
-    this.auditor = new Auditor(this.world);
     for (let cycles = 0; cycles < 200; ) {
       const invocation = secretsManager.nextInvocation();
       if (invocation) {
@@ -204,13 +204,9 @@ export class Story {
       this.note(`audited: ${findings.map(({ name }) => name).join(", ") || "nothing found"}`);
       this.hasFoundItRefused = findings.some(({ name }) => name === "key-refused");
       // What ended without a new key, and left nothing behind, is due again by its schedule.
-      if (asked.length === 0 && !this.isApart() && this.isStillAtBase()) this.world.requestRotation();
+      if (asked.length === 0 && !this.world.isPendingApart && this.isStillAtBase())
+        this.world.requestRotation();
     }
-  }
-
-  private isApart(): boolean {
-    const pending = this.world.versionWith("AWSPENDING");
-    return pending !== undefined && pending !== this.world.versionWith("AWSCURRENT");
   }
 
   private isStillAtBase(): boolean {
@@ -244,7 +240,7 @@ export class Story {
       if (this.isCurrentRefused() && !isRefusedAgain) return now + WATCHDOG;
       return now + Math.min(Math.ceil(Math.min(...deaths) / WATCHDOG) * WATCHDOG, HOURLY);
     }
-    const isUnfinished = this.isApart() || this.isStillAtBase() || unspent.length > 0;
+    const isUnfinished = world.isPendingApart || this.isStillAtBase() || unspent.length > 0;
     if (isUnfinished || (this.hasFoundItRefused && this.isCurrentRefused())) return now + WATCHDOG;
     // At the worst, the key was checked just before it died.
     const current = world.keyUnder(world.versionWith("AWSCURRENT"));
@@ -477,7 +473,7 @@ export class Story {
   private memory(attempt: Attempt | undefined, label: string): string {
     const alive = this.attempts.filter((one) => one.isAlive);
     const late = this.late.map(({ at }) => at).join(",");
-    const audited = JSON.stringify(this.auditor?.record.item) ?? "";
+    const audited = JSON.stringify(this.auditor.record.item);
     return `${attempt?.serial}|${label}|${late}|${audited}|${alive.map((one) => `${one.serial}:${one.endsAt}:${one.resume ? "p" : ""}${one.memory.join(";")}`).join("|")}`;
   }
 
@@ -521,13 +517,12 @@ export class Story {
     const { world } = this;
     if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return false;
     const current = world.versionWith("AWSCURRENT");
-    const pending = world.versionWith("AWSPENDING");
     const key = world.keyUnder(current);
     const newest = world.keys().at(-1)?.value;
     return (
       current !== undefined &&
       current !== world.baseVersionId &&
-      (pending === undefined || pending === current) &&
+      !world.isPendingApart &&
       key !== undefined &&
       key === newest &&
       world.controlPlane.isAccepted(key)

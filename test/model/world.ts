@@ -156,6 +156,12 @@ export class World {
     return this.secret().versions.find(({ labels }) => labels.includes(label))?.id;
   }
 
+  /** A rotation under way, or one that was left behind. */
+  get isPendingApart(): boolean {
+    const pending = this.versionWith("AWSPENDING");
+    return pending !== undefined && pending !== this.versionWith("AWSCURRENT");
+  }
+
   /** The key stored under a version, if the value is one of ours. */
   keyUnder(versionId: string | undefined): string | undefined {
     const value = this.secret().versions.find(({ id }) => id === versionId)?.value;

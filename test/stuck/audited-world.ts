@@ -127,8 +127,7 @@ export class AuditedWorld {
   }
 
   get isPendingApart(): boolean {
-    const pending = this.world.versionWith("AWSPENDING");
-    return pending !== undefined && pending !== this.world.versionWith("AWSCURRENT");
+    return this.world.isPendingApart;
   }
 
   /** Keys that were minted since the first one, and how many mints the intents have decided. */
