@@ -59,8 +59,10 @@ async function auditInstance(
   listed: ListedInstance,
   unused: UseMemory["unused"],
 ): Promise<Audited> {
-  const intents = await access.history.ofSecret(listed.secretArn);
-  const journal = await access.journal.ofSecret(listed.secretArn);
+  const [intents, journal] = await Promise.all([
+    access.history.ofSecret(listed.secretArn),
+    access.journal.ofSecret(listed.secretArn),
+  ]);
   const fleet = secretsManagerFleet(ports.aws.secretsManager);
   const shallow = await lookAt({ fleet }, listed, intents, { unused: unused[listed.id] });
   const facts = await lookDeeply({ secrets: access.secrets, controlPlane, clock: controlPlane }, shallow);
