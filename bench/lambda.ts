@@ -5,7 +5,7 @@ import * as path from "node:path";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { bundleFunction } from "../bundle-functions";
-import { FUNCTION_ENV } from "../lambda/contract";
+import { FUNCTION_ENV } from "../core/contract";
 
 /**
  * Size and start-up of the rotation function, beside a function that only makes the same clients and logger. Both are

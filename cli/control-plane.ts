@@ -1,9 +1,9 @@
-import { realSleep, type Sleep } from "../lambda/budget";
-import { type Clock, systemClock } from "../lambda/clock";
-import type { ControlPlaneAuth } from "../lambda/contract";
-import { type ControlPlane, createControlPlane } from "../lambda/control-plane/client";
-import type { ControlPlaneApiKey } from "../lambda/domain/credential";
-import { readControlPlaneUrl, refuseUncheckedTls } from "../lambda/settings";
+import { realSleep, type Sleep } from "../core/budget";
+import { type Clock, systemClock } from "../core/clock";
+import type { ControlPlaneAuth } from "../core/contract";
+import { type ControlPlane, createControlPlane } from "../core/control-plane/client";
+import type { ControlPlaneApiKey } from "../core/key/credential";
+import { readControlPlaneUrl, refuseUncheckedTls } from "../core/settings/function-settings";
 
 /** A person waits: a call is given up after a minute. */
 const CALL_MS = 60_000;

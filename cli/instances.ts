@@ -5,18 +5,18 @@ import {
   paginateListSecrets,
   ResourceNotFoundException as SecretNotFound,
 } from "@aws-sdk/client-secrets-manager";
-import { type ListedSecret, toListed } from "../lambda/audit/fleet";
-import { dynamoDbIntentReader, type IntentReader } from "../lambda/audit/intent-reader";
-import { dynamoDbAuditJournal, type JournalReader } from "../lambda/audit/journal";
-import { type AuditMemory, dynamoDbAuditMemory } from "../lambda/audit/memory";
-import { SECRET_TAGS } from "../lambda/contract";
-import type { ControlPlane } from "../lambda/control-plane/client";
-import { createFetch } from "../lambda/control-plane/route";
-import { ControlPlaneApiKey } from "../lambda/domain/credential";
-import { type AgentKeyRecord, parseRecord } from "../lambda/domain/secret-value";
-import { dynamoDbIntentStore, type IntentStore } from "../lambda/mint/intent-store";
-import { type SecretStore, secretsManagerStore, versionWith } from "../lambda/secrets/secret-store";
-import { readSettings, type Settings } from "../lambda/settings";
+import { dynamoDbAuditJournal, type JournalReader } from "../core/audit/journal";
+import { type AuditMemory, dynamoDbAuditMemory } from "../core/audit/memory";
+import { SECRET_TAGS } from "../core/contract";
+import type { ControlPlane } from "../core/control-plane/client";
+import { createFetch } from "../core/control-plane/route";
+import { dynamoDbIntentReader, type IntentReader } from "../core/intent-table/intent-reader";
+import { dynamoDbIntentStore, type IntentStore } from "../core/intent-table/intent-store";
+import { ControlPlaneApiKey } from "../core/key/credential";
+import { type AgentKeyRecord, parseRecord } from "../core/key/stored-value";
+import { type ListedSecret, toListed } from "../core/secrets/fleet";
+import { type SecretStore, secretsManagerStore, versionWith } from "../core/secrets/secret-store";
+import { readSettings, type Settings } from "../core/settings/function-settings";
 import { CommandError } from "./command-error";
 import { controlPlaneFor } from "./control-plane";
 import type { OperatorPorts } from "./ports";

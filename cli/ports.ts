@@ -4,8 +4,8 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { SNSClient } from "@aws-sdk/client-sns";
-import { realSleep, type Sleep } from "../lambda/budget";
-import { type Clock, systemClock } from "../lambda/clock";
+import { realSleep, type Sleep } from "../core/budget";
+import { type Clock, systemClock } from "../core/clock";
 import { processTerminal, type Terminal } from "./terminal";
 
 export interface AwsClients {

@@ -1,27 +1,27 @@
 import { writeFile } from "node:fs/promises";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { KEY_SHAPE } from "../lambda/contract";
-import { adoptAgentKey } from "./adopt";
+import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "../agent/exec";
+import { KEY_SHAPE } from "../core/contract";
 import { amount, MOST_HOURS, MOST_SECONDS } from "./amount";
 import { type Audited, auditInstances } from "./audit";
 import { CommandError, EXIT_CODES, type ExitCode } from "./command-error";
-import { type Check, checksTable, examine, isHealthy } from "./doctor";
-import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "./exec";
-import { type History, historyJson, historyTable } from "./history";
+import { adoptAgentKey } from "./commands/adopt";
+import { type Check, checksTable, examine, isHealthy } from "./commands/doctor";
+import { type History, historyJson, historyTable } from "./commands/history";
+import { operatorKeyText, rotateOperatorKey, setOperatorKey } from "./commands/operator-key";
+import { pauseRotation, pauseText, resumeRotation, resumeText } from "./commands/orders";
+import { revokedText, revokeKey } from "./commands/revoke";
+import { rollBack, rolledBackText, whatComesNext } from "./commands/rollback";
+import { rotateByName, rotatedText } from "./commands/rotate";
+import { findingLines, hasFindings, showText, statusJson, statusTable } from "./commands/status";
+import { isValid, type Verified, verifyInstance, verifyTable } from "./commands/verify";
 import { findInstance, type ListedInstance, listSome, nameOf, openInstance } from "./instances";
-import { operatorKeyText, rotateOperatorKey, setOperatorKey } from "./operator-key";
-import { pauseRotation, pauseText, resumeRotation, resumeText } from "./orders";
 import { type OperatorPorts, processPorts } from "./ports";
 import { reportPage } from "./report/page";
-import { revokedText, revokeKey } from "./revoke";
-import { rollBack, rolledBackText, whatComesNext } from "./rollback";
-import { rotateByName, rotatedText } from "./rotate";
 import { readStandardInput } from "./standard-input";
-import { findingLines, hasFindings, showText, statusJson, statusTable } from "./status";
 import { processTerminal, type Terminal } from "./terminal";
 import { HOUR, iso, parseSpan, SECOND } from "./times";
-import { isValid, type Verified, verifyInstance, verifyTable } from "./verify";
 
 export interface ProgramPorts {
   /** Wires one command, for the region that was given. */

@@ -8,5 +8,5 @@ if (existsSync(compiled)) {
   require(compiled);
 } else {
   require("tsx/cjs");
-  require("./main.ts");
+  require("./main");
 }

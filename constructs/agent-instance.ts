@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { LambdaInvocation } from "@cdktf/provider-aws/lib/lambda-invocation";
 import { Fn, type ITerraformDependable, propertyAccess, Token } from "cdktf";
 import { Construct } from "constructs";
-import type { ProvisioningInput } from "../lambda/contract";
+import type { ProvisioningInput } from "../core/contract";
 import type { AgentKeySecret } from "./agent-key-secret";
-import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment";
+import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment/environment";
 import type { NodeFunction } from "./node-function";
 
 export interface AgentInstanceProps {

@@ -2,7 +2,7 @@ import { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsman
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import type { AgentKeySecret } from "./agent-key-secret";
-import type { ResolvedSettings } from "./environment";
+import type { ResolvedSettings } from "./environment/environment";
 import type { NodeFunction } from "./node-function";
 
 export interface AgentKeyRotationProps {

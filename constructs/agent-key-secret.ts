@@ -2,8 +2,15 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
-import { SECRET_TAGS } from "../lambda/contract";
-import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment";
+import { SECRET_TAGS } from "../core/contract";
+import { type FunctionAccess, type PolicyStatement, policyDocument } from "./access/policy";
+import {
+  checkOutsideReader,
+  type OutsideReader,
+  outsideReaderCondition,
+  outsideReaderPrincipal,
+} from "./access/readers";
+import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment/environment";
 import type { EnvironmentKey } from "./environment-key";
 import {
   type AwsLocation,
@@ -13,13 +20,6 @@ import {
   functionNames,
   roleArn,
 } from "./names";
-import { type FunctionAccess, type PolicyStatement, policyDocument } from "./policy";
-import {
-  checkOutsideReader,
-  type OutsideReader,
-  outsideReaderCondition,
-  outsideReaderPrincipal,
-} from "./readers";
 
 export interface AgentKeySecretProps {
   readonly settings: Pick<

@@ -3,7 +3,7 @@ import { Construct } from "constructs";
 import { AgentInstance } from "./agent-instance";
 import { AgentKeyRotation } from "./agent-key-rotation";
 import { AgentKeySecret } from "./agent-key-secret";
-import type { AgentInstanceSettings, ResolvedSettings } from "./environment";
+import type { AgentInstanceSettings, ResolvedSettings } from "./environment/environment";
 import type { EnvironmentKey } from "./environment-key";
 import type { AwsLocation } from "./names";
 import type { NodeFunction } from "./node-function";

@@ -1,11 +1,11 @@
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
+import { AWS_PROVIDER_VERSIONS } from "../core/contract";
+import { defaultStateKey } from "./access/deployer-access";
 import { AgentKeys, type FunctionBundles } from "./agent-keys";
-import { checkEnvironments, refuseErrors } from "./checks";
-import { defaultStateKey } from "./deployer-access";
-import type { Environment, S3BackendSettings } from "./environment";
-import { AWS_PROVIDER_VERSIONS } from "./provider-versions";
+import { checkEnvironments, refuseErrors } from "./environment/checks";
+import type { Environment, S3BackendSettings } from "./environment/environment";
 
 export interface AgentKeysStackProps {
   readonly environment: Environment;

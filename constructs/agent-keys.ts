@@ -5,20 +5,20 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Annotations } from "cdktf";
 import { Construct } from "constructs";
+import { ControlPlaneAccess } from "./access/control-plane-access";
+import { type OperatorAccessProps, operatorStatements } from "./access/operator-access";
+import { policyDocument } from "./access/policy";
 import { AgentKey } from "./agent-key";
 import { type AgentKeySecretsProps, provisionAccess, rotateAccess } from "./agent-key-secret";
 import { Alarms, AlertTopic } from "./alarms";
 import { Auditor } from "./auditor";
-import { checkSettings, describeProblem, refuseErrors } from "./checks";
-import { ControlPlaneAccess } from "./control-plane-access";
 import { describeCost, monthlyCost } from "./cost";
-import { type AgentKeysSettings, resolveSettings } from "./environment";
+import { checkSettings, describeProblem, refuseErrors } from "./environment/checks";
+import { type AgentKeysSettings, resolveSettings } from "./environment/environment";
 import { EnvironmentKey } from "./environment-key";
 import { IntentTable } from "./intent-table";
 import { type AwsLocation, functionArn, functionName } from "./names";
 import { NodeFunction } from "./node-function";
-import { type OperatorAccessProps, operatorStatements } from "./operator-access";
-import { policyDocument } from "./policy";
 import { RemovalGuard } from "./removal-guard";
 
 /** Long enough for every retry that a function allows itself, and far from Lambda's limit, so that attempts don't pile up. */

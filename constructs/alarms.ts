@@ -6,11 +6,11 @@ import { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
 import { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
-import { METRICS } from "../lambda/contract";
-import type { ResolvedSettings } from "./environment";
+import { METRICS } from "../core/contract";
+import { policyDocument } from "./access/policy";
+import type { ResolvedSettings } from "./environment/environment";
 import type { EnvironmentKey } from "./environment-key";
 import { type AwsLocation, agentKeySecretArns, alertName, functionName } from "./names";
-import { policyDocument } from "./policy";
 
 export interface AlertTopicProps {
   readonly settings: Pick<ResolvedSettings, "namePrefix" | "name" | "region" | "tags" | "alerts">;

@@ -3,12 +3,12 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
-import { AUDIT_ENV } from "../lambda/contract";
+import { AUDIT_ENV } from "../core/contract";
+import type { FunctionAccess, PolicyStatement } from "./access/policy";
 import { type AgentKeySecretsProps, readAccess } from "./agent-key-secret";
-import type { ResolvedSettings } from "./environment";
+import type { ResolvedSettings } from "./environment/environment";
 import { type AwsLocation, agentKeySecretArns, agentKeySecretNameParts, functionName } from "./names";
 import { NodeFunction } from "./node-function";
-import type { FunctionAccess, PolicyStatement } from "./policy";
 
 /** Less than from one run to the next, so that no two of them overlap. */
 const TIMEOUT_SECONDS = 240;

@@ -1,4 +1,4 @@
-import type { ResolvedSettings } from "./environment";
+import type { ResolvedSettings } from "./environment/environment";
 
 /**
  * What an environment costs a month, about: list prices of us-east-1 in USD, without free tiers and taxes.

@@ -2,8 +2,10 @@ import { KmsAlias } from "@cdktf/provider-aws/lib/kms-alias";
 import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
-import { SECRET_TAGS } from "../lambda/contract";
-import type { ResolvedSettings } from "./environment";
+import { SECRET_TAGS } from "../core/contract";
+import { type PolicyStatement, policyDocument } from "./access/policy";
+import { type OutsideReader, outsideReaderCondition, outsideReaderPrincipal } from "./access/readers";
+import type { ResolvedSettings } from "./environment/environment";
 import {
   type AwsLocation,
   agentKeySecretArns,
@@ -12,8 +14,6 @@ import {
   keyAlias,
   logGroupArn,
 } from "./names";
-import { type PolicyStatement, policyDocument } from "./policy";
-import { type OutsideReader, outsideReaderCondition, outsideReaderPrincipal } from "./readers";
 
 /** KMS waits at least 7 days before it deletes a key; 30 is the longest. */
 const DELETION_WINDOW_DAYS = { short: 7, long: 30 };

@@ -1,9 +1,9 @@
 import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table";
 import { Construct } from "constructs";
-import { AUDITOR_PARTITION, FUNCTION_ENV, INTENT_TABLE_KEYS } from "../lambda/contract";
-import type { ResolvedSettings } from "./environment";
+import { AUDITOR_PARTITION, FUNCTION_ENV, INTENT_TABLE_KEYS } from "../core/contract";
+import type { FunctionAccess, PolicyStatement } from "./access/policy";
+import type { ResolvedSettings } from "./environment/environment";
 import { type AwsLocation, intentTableName } from "./names";
-import type { FunctionAccess, PolicyStatement } from "./policy";
 
 export interface IntentTableProps {
   readonly settings: Pick<ResolvedSettings, "namePrefix" | "name" | "removal" | "tags">;

@@ -1,4 +1,4 @@
-import type { ResolvedSettings } from "./environment";
+import type { ResolvedSettings } from "./environment/environment";
 
 /**
  * Every name that is made, from the prefix, the environment and the id alone. They are pinned by tests: a changed

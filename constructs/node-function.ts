@@ -6,10 +6,10 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { AssetType, Fn, TerraformAsset, Token } from "cdktf";
 import { Construct } from "constructs";
-import type { ResolvedSettings } from "./environment";
-import { LAMBDA_ENVIRONMENT_BYTES } from "./fields";
+import { type FunctionAccess, type PolicyStatement, policyDocument } from "./access/policy";
+import type { ResolvedSettings } from "./environment/environment";
+import { LAMBDA_ENVIRONMENT_BYTES } from "./environment/fields";
 import { type AwsLocation, functionArn, logGroupArn } from "./names";
-import { type FunctionAccess, type PolicyStatement, policyDocument } from "./policy";
 
 const MEMORY_MB = 256;
 

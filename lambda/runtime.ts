@@ -2,19 +2,19 @@ import { randomUUID } from "node:crypto";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { type Budget, realSleep, type Sleep } from "./budget";
-import { type Clock, systemClock } from "./clock";
-import { KEY_SHAPE } from "./contract";
-import { type ControlPlane, createControlPlane, type InstanceDirectory } from "./control-plane/client";
-import { isControlPlaneError } from "./control-plane/errors";
-import { createFetch } from "./control-plane/route";
-import { ControlPlaneApiKey } from "./domain/credential";
-import { Stop } from "./domain/decision";
-import type { Log } from "./log";
-import type { IntentStore } from "./mint/intent";
-import { dynamoDbIntentStore } from "./mint/intent-store";
-import { type SecretStore, secretsManagerStore } from "./secrets/secret-store";
-import { readSettings, type Settings } from "./settings";
+import { type Budget, realSleep, type Sleep } from "../core/budget";
+import { type Clock, systemClock } from "../core/clock";
+import { KEY_SHAPE } from "../core/contract";
+import { type ControlPlane, createControlPlane, type InstanceDirectory } from "../core/control-plane/client";
+import { isControlPlaneError } from "../core/control-plane/errors";
+import { createFetch } from "../core/control-plane/route";
+import { dynamoDbIntentStore } from "../core/intent-table/intent-store";
+import { ControlPlaneApiKey } from "../core/key/credential";
+import type { Log } from "../core/log";
+import { Stop } from "../core/protocol/decision";
+import type { IntentStore } from "../core/protocol/intent";
+import { type SecretStore, secretsManagerStore } from "../core/secrets/secret-store";
+import { readSettings, type Settings } from "../core/settings/function-settings";
 
 /** What both functions are wired with. Only this file and the handlers know Lambda, the environment and AWS's clients. */
 export interface Runtime {

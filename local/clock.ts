@@ -1,4 +1,4 @@
-import type { Clock } from "../lambda/clock";
+import type { Clock } from "../core/clock";
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;

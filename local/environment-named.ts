@@ -1,5 +1,5 @@
 import type { Environment } from "../constructs";
-import { checkEnvironments, refuseErrors } from "../constructs/checks";
+import { checkEnvironments, refuseErrors } from "../constructs/environment/checks";
 import { PrerequisiteError } from "./toolchain";
 
 /**

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { setOperatorKey } from "../cli/operator-key";
+import { setOperatorKey } from "../cli/commands/operator-key";
 import type { Environment } from "../constructs";
-import { LOCAL_RUN_VARIABLE } from "../constructs/environment";
+import { LOCAL_RUN_VARIABLE } from "../constructs/environment/environment";
 import { SettableClock } from "./clock";
 import { type LocalCloudwatch, startCloudwatch } from "./cloudwatch";
 import {

@@ -1,4 +1,4 @@
-import type { IntentRecord } from "../../lambda/audit/intent-reader";
+import type { IntentRecord } from "../../core/intent-table/intent-reader";
 import type { Audited } from "../audit";
 
 /** One key as far as the history knows it; never the key itself. Times in milliseconds since the epoch. */

@@ -1,7 +1,7 @@
 import type { Audited } from "../audit";
-import { askedBecause, oldKeyLife, outcomeOf } from "../history";
+import { askedBecause, oldKeyLife, outcomeOf } from "../commands/history";
+import { type InstanceStatus, lastRead, nextRotation, statusOf } from "../commands/status";
 import { nameOf } from "../instances";
-import { type InstanceStatus, lastRead, nextRotation, statusOf } from "../status";
 import { moment, span } from "../times";
 import { drawTimeline, escapeText as e, told } from "./drawing";
 import { timelineOf } from "./lives";

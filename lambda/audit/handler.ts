@@ -4,16 +4,16 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { SNSClient } from "@aws-sdk/client-sns";
 import type { Context } from "aws-lambda";
-import { METRICS } from "../contract";
+import { type AuditDeps, audit } from "../../core/audit/audit";
+import { dynamoDbAuditJournal } from "../../core/audit/journal";
+import { dynamoDbAuditMemory } from "../../core/audit/memory";
+import { lambdaRotationFunction, snsAlerts } from "../../core/audit/ports";
+import { type AuditorSettings, readAuditorSettings } from "../../core/audit/settings";
+import { METRICS } from "../../core/contract";
+import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
+import { secretsManagerFleet } from "../../core/secrets/fleet";
 import { AWS_TIMEOUTS, createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
-import { type AuditDeps, audit } from "./audit";
-import { secretsManagerFleet } from "./fleet";
-import { dynamoDbIntentReader } from "./intent-reader";
-import { dynamoDbAuditJournal } from "./journal";
-import { dynamoDbAuditMemory } from "./memory";
 import { emitMetrics } from "./metrics";
-import { lambdaRotationFunction, snsAlerts } from "./ports";
-import { type AuditorSettings, readAuditorSettings } from "./settings";
 
 interface Auditor {
   readonly runtime: Runtime;

@@ -1,6 +1,6 @@
 import { type Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
-import { METRICS } from "../contract";
-import type { AuditReport } from "./audit";
+import type { AuditReport } from "../../core/audit/audit";
+import { METRICS } from "../../core/contract";
 
 /** Logs what a run tells CloudWatch, as one line in embedded metric format; no dimension names an instance. */
 export function emitMetrics(metrics: Metrics, report: AuditReport): void {

@@ -1,8 +1,8 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
-import type { ProvisioningEvent, ProvisioningInput, ProvisioningResult } from "../contract";
+import type { ProvisioningEvent, ProvisioningInput, ProvisioningResult } from "../../core/contract";
+import { ensureInstance, type ProvisioningDeps, retireInstance } from "../../core/provisioning/lifecycle";
 import { createRuntime, invocationPorts, presentable, type Runtime, untilAllowed } from "../runtime";
-import { ensureInstance, type ProvisioningDeps, retireInstance } from "./lifecycle";
 
 const text = v.pipe(v.string(), v.nonEmpty());
 const provisioningInput = v.object({

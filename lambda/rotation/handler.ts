@@ -1,9 +1,9 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
+import type { RotationRequest, RotationStep } from "../../core/rotation/rotation";
+import { selfTest } from "../../core/rotation/self-test";
+import { runStep } from "../../core/rotation/steps";
 import { createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
-import type { RotationRequest, RotationStep } from "./rotation";
-import { selfTest } from "./self-test";
-import { runStep } from "./steps";
 
 /** Secrets Manager spells the steps in camel case; one page of its documentation in snake case. */
 const STEP_NAMES: Readonly<Record<string, RotationStep>> = {

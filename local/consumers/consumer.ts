@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import { exitOf, signalProcess, waitForEnd } from "../processes";
 import type { CallReport } from "./calls";
 

@@ -1,4 +1,4 @@
-import { agentKeys } from "../../consumer/agent-keys";
+import { agentKeys } from "../../agent/agent-keys";
 import { callAllTheTime } from "./calls";
 
 /** An agent that uses the TypeScript library, with its defaults. It goes by the clock of the local services. */

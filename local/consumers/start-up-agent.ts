@@ -1,4 +1,4 @@
-import { AgentKey } from "../../lambda/domain/credential";
+import { AgentKey } from "../../core/key/credential";
 import { callAllTheTime } from "./calls";
 
 /** An agent that takes its key from `VALMI_AGENT_KEY` when it starts, and knows nothing of Secrets Manager. */

@@ -4,7 +4,7 @@ import { matchedRoutes } from "hono/route";
 import type { RouterRoute } from "hono/types";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import * as v from "valibot";
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import { RateLimit } from "./rate-limit";
 import { type FieldProblem, invalidField, Refusal } from "./refusal";
 import type { AgentInstance, AgentType, ControlPlaneState, InstanceChange, IssuedKey, Page } from "./state";

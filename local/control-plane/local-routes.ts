@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { AgentKey } from "../../lambda/domain/credential";
+import { AgentKey } from "../../core/key/credential";
 import type { Faults } from "./faults";
 import type { AdjustableClock } from "./server";
 import { type ControlPlaneState, isLive } from "./state";

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import { SettableClock } from "../clock";
 import { type ControlPlaneApiOptions, controlPlaneApi, documentedRoutes, routeOf } from "./api";
 import { befall, type Fault, Faults } from "./faults";

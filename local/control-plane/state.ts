@@ -1,4 +1,4 @@
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import { HOUR, SECOND } from "../clock";
 import { invalidField, Refusal } from "./refusal";
 import { SAMPLE_SEED } from "./seed";

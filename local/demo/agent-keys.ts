@@ -1,6 +1,6 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import type { AgentKey } from "../../lambda/domain/credential";
-import { type AgentKeyRecord, parseRecord } from "../../lambda/domain/secret-value";
+import type { AgentKey } from "../../core/key/credential";
+import { type AgentKeyRecord, parseRecord } from "../../core/key/stored-value";
 
 /** An agent instance as Terraform's output has it. */
 export interface DeployedInstance {

@@ -1,8 +1,8 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { resolveSettings } from "../../constructs/environment";
+import { resolveSettings } from "../../constructs/environment/environment";
 import { functionName, intentTableName } from "../../constructs/names";
-import { type AuditMemory, dynamoDbAuditMemory, type Remembered } from "../../lambda/audit/memory";
+import { type AuditMemory, dynamoDbAuditMemory, type Remembered } from "../../core/audit/memory";
 import { LOCAL_CREDENTIALS } from "../emulator";
 import type { LocalRun } from "../local-run";
 

@@ -1,6 +1,6 @@
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { AGENT_KEY_FIELD } from "../../lambda/contract";
-import { AgentKey } from "../../lambda/domain/credential";
+import { AGENT_KEY_FIELD } from "../../core/contract";
+import { AgentKey } from "../../core/key/credential";
 
 /*
  * An agent in a process of its own. It reads its key from Secrets Manager, keeps it for five minutes, and calls the

@@ -5,8 +5,8 @@ import {
   ListSecretsCommand,
   RotateSecretCommand,
 } from "@aws-sdk/client-secrets-manager";
-import { resolveSettings } from "../../constructs/environment";
-import { WATCHDOG_MS } from "../../lambda/audit/intervals";
+import { resolveSettings } from "../../constructs/environment/environment";
+import { WATCHDOG_MS } from "../../core/audit/intervals";
 import { DAY, HOUR, MINUTE } from "../clock";
 import type { LocalRun } from "../local-run";
 import { type DeployedInstance, deployedInstances, identify, readStored } from "./agent-keys";

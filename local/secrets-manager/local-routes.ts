@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import type { CallCounter } from "./calls";
 import { type Faults, parseFault } from "./faults";
 import type { SecretsManagerState } from "./state";

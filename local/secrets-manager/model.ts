@@ -1,4 +1,4 @@
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import type { IdSource } from "./ids";
 
 /*

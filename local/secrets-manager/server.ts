@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import { CallCounter, type CallCounts } from "./calls";
 import { accessDenied, invalidParameter, SecretsManagerError } from "./errors";
 import type { EventBus } from "./event-delivery";

@@ -1,4 +1,4 @@
-import type { Clock } from "../../lambda/clock";
+import type { Clock } from "../../core/clock";
 import { markedForDeletion, notFound } from "./errors";
 import { labelUpdated, type RotationEventName, rotationEvent } from "./events";
 import { type IdSource, randomIds } from "./ids";

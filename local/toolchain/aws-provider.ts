@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from "node:f
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { AWS_PROVIDER_VERSIONS } from "../../constructs/provider-versions";
+import { AWS_PROVIDER_VERSIONS } from "../../core/contract";
 import { PrerequisiteError } from "./prerequisite-error";
 import { type Terraform, terraformPlatform } from "./terraform";
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { startControlPlane } from "../../local/control-plane/server";
-import { LocalWorld } from "../helpers/local-world";
+import { LocalWorld } from "../../proofs/harness/local-world";
 
 const ROOT = path.join(__dirname, "../..");
 const KEY = "token_good123";

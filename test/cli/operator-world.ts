@@ -5,11 +5,11 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SNSClient } from "@aws-sdk/client-sns";
 import type { OperatorPorts } from "../../cli/ports";
 import { run } from "../../cli/program";
-import { SECRET_TAGS } from "../../lambda/contract";
-import { ControlPlaneApiKey } from "../../lambda/domain/credential";
-import { InMemoryAws } from "../helpers/in-memory-aws";
-import type { Item } from "../helpers/in-memory-table";
-import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "../helpers/local-world";
+import { SECRET_TAGS } from "../../core/contract";
+import { ControlPlaneApiKey } from "../../core/key/credential";
+import { InMemoryAws } from "../../proofs/harness/in-memory-aws";
+import type { Item } from "../../proofs/harness/in-memory-table";
+import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "../../proofs/harness/local-world";
 
 export const ROTATION_FUNCTION = "valmi-dev-agent-key-rotation";
 const AUDITOR_FUNCTION = "valmi-dev-agent-key-audit";

@@ -1,9 +1,9 @@
 import type { Audited } from "../../cli/audit";
-import type { InstanceFacts } from "../../lambda/audit/facts";
-import { findingsOf } from "../../lambda/audit/findings";
-import type { IntentRecord } from "../../lambda/audit/intent-reader";
-import type { AskedRotation, PreviousKeyLife } from "../../lambda/audit/journal";
-import { AgentKey } from "../../lambda/domain/credential";
+import type { InstanceFacts } from "../../core/audit/facts";
+import { findingsOf } from "../../core/audit/findings";
+import type { AskedRotation, PreviousKeyLife } from "../../core/audit/journal";
+import type { IntentRecord } from "../../core/intent-table/intent-reader";
+import { AgentKey } from "../../core/key/credential";
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 
 /** A fleet in all the states that a person may have to tell apart. Nothing in it depends on the day. */

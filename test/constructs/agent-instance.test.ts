@@ -1,5 +1,5 @@
 import type { AgentKeysSettings } from "../../constructs";
-import type { ProvisioningInput } from "../../lambda/contract";
+import type { ProvisioningInput } from "../../core/contract";
 import { synthAgentKeys } from "../helpers/synth";
 
 describe("Terraform's call of the provisioning function", () => {

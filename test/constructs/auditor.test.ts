@@ -1,4 +1,4 @@
-import { METRICS } from "../../lambda/contract";
+import { METRICS } from "../../core/contract";
 import { type Synthesised, synthAgentKeys } from "../helpers/synth";
 
 const variables = (synthesised: Synthesised) =>

@@ -2,12 +2,12 @@ import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
-import { AgentKey } from "../../lambda/domain/credential";
-import { serialiseRecord } from "../../lambda/domain/secret-value";
+import { AgentKey } from "../../core/key/credential";
+import { serialiseRecord } from "../../core/key/stored-value";
 import { SettableClock } from "../../local/clock";
 import { type LocalControlPlane, startControlPlane } from "../../local/control-plane/server";
 import { type SecretsManager, startSecretsManager } from "../../local/secrets-manager/server";
-import { record } from "../helpers/builders";
+import { record } from "../../proofs/harness/builders";
 import { removeFolders, temporaryFolder } from "../local/programs";
 
 const run = promisify(execFile);
@@ -53,7 +53,7 @@ afterAll(async () => {
 
 test("the TypeScript example", async () => {
   const file = path.join(temporaryFolder(), "example.ts");
-  const library = JSON.stringify(path.join(ROOT, "consumer/index.ts"));
+  const library = JSON.stringify(path.join(ROOT, "agent/index.ts"));
   writeFileSync(file, example("ts").replace('"valmi-agent-keys/agent"', library));
   const { stdout } = await run(process.execPath, ["--import", "tsx", file], { cwd: ROOT, env });
   expect(stdout).toBe("200\n");
@@ -61,7 +61,7 @@ test("the TypeScript example", async () => {
 
 test("the example of a Lambda function's handler", async () => {
   const file = path.join(temporaryFolder(), "handler.ts");
-  const library = JSON.stringify(path.join(ROOT, "consumer/index.ts"));
+  const library = JSON.stringify(path.join(ROOT, "agent/index.ts"));
   const handler = example("ts handler").replace('"valmi-agent-keys/agent"', library);
   writeFileSync(file, `${handler}\nvoid handler().then((status) => console.log(status));\n`);
   const { stdout } = await run(process.execPath, ["--import", "tsx", file], {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
-import { FINDINGS } from "../../lambda/audit/findings";
+import { FINDINGS } from "../../core/audit/findings";
 
 test("every name that is paged has a section in docs/operations.md, and every section a name", () => {
   const page = readFileSync(path.join(__dirname, "..", "..", "docs", "operations.md"), "utf8");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { STOPS } from "../../lambda/domain/decision";
-import { promiseTable } from "../model/promise";
+import { STOPS } from "../../core/protocol/decision";
+import { promiseTable } from "../../proofs/explorer/promise";
 
 const page = readFileSync(join(__dirname, "..", "..", "docs", "rotation-protocol.md"), "utf8");
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { descendantsOf, listProcesses, type ProcessInfo } from "../../local/processes";
-import { playOperator, stepsUpon } from "./operator";
+import { playOperator, stepsUpon } from "../../proofs/harness/operator";
 
 const PROJECT = resolve(__dirname, "../..");
 

@@ -2,7 +2,7 @@ import { MINUTE } from "../../local/clock";
 import { secretsManagerCalls } from "../../local/demo/figures";
 import type { LocalRun } from "../../local/local-run";
 import { descendantsOf, signalProcess } from "../../local/processes";
-import { addStranger, standing, startRun, until } from "./run";
+import { addStranger, standing, startRun, until } from "../../proofs/harness/local-deployment";
 
 /*
  * What dies in the middle of the first deploy, and what the next deploy makes of it. Each story ends the same way: one

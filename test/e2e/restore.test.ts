@@ -1,5 +1,5 @@
-import { commandsOf, runDocumented, section } from "./documented";
-import { findToolchain, standing, startRun, until } from "./run";
+import { commandsOf, runDocumented, section } from "../../proofs/harness/documented";
+import { findToolchain, standing, startRun, until } from "../../proofs/harness/local-deployment";
 
 /* A deactivated environment is destroyed, and comes back inside the recovery window as docs/operations.md says. */
 

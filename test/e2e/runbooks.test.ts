@@ -25,7 +25,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { ListTopicsCommand, SNSClient } from "@aws-sdk/client-sns";
 import { functionName, intentTableName } from "../../constructs/names";
-import type { FindingName } from "../../lambda/audit/findings";
+import type { FindingName } from "../../core/audit/findings";
 import { HOUR, MINUTE } from "../../local/clock";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import { Auditor, emulatorOf } from "../../local/demo/auditor";
@@ -33,10 +33,10 @@ import { secretsManagerCalls } from "../../local/demo/figures";
 import type { LocalRun } from "../../local/local-run";
 import { descendantsOf, signalProcess } from "../../local/processes";
 import type { Toolchain } from "../../local/toolchain";
-import { Terraform, THIS_RELEASE } from "../plan/terraform";
-import { commandsOf, runDocumented, section } from "./documented";
-import { Pager } from "./pager";
-import { findToolchain, standing, startRun, until } from "./run";
+import { commandsOf, runDocumented, section } from "../../proofs/harness/documented";
+import { findToolchain, standing, startRun, until } from "../../proofs/harness/local-deployment";
+import { Pager } from "../../proofs/harness/pager";
+import { Terraform, THIS_RELEASE } from "../../proofs/harness/terraform";
 
 /*
  * One environment, in which rotations get stuck in every way at once, in which then everything is broken that a deploy puts

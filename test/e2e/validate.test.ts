@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { TerraformStack } from "cdktf";
 import { AgentKeysStack, type Environment } from "../../constructs";
-import { AWS_PROVIDER_VERSIONS } from "../../constructs/provider-versions";
+import { AWS_PROVIDER_VERSIONS } from "../../core/contract";
 import { environments } from "../../environments";
 import { supportService } from "../../examples/ecs-service";
 import { supportPod } from "../../examples/kubernetes";
@@ -13,8 +13,8 @@ import { supportFunction } from "../../examples/lambda-function";
 import { openToAgents, supportServiceElsewhere } from "../../examples/other-account";
 import { LOCAL_CREDENTIALS, withoutAws } from "../../local/emulator";
 import { terraformCliConfig } from "../../local/toolchain/aws-provider";
+import { findToolchain } from "../../proofs/harness/local-deployment";
 import { app, bundles } from "../helpers/synth";
-import { findToolchain } from "./run";
 
 /*
  * Terraform and the AWS provider judge every stack as it is synthesised: names, types and values of all arguments.

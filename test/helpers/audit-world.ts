@@ -1,18 +1,18 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { type AuditDeps, type AuditReport, type AuditSettings, audit } from "../../lambda/audit/audit";
-import type { Finding } from "../../lambda/audit/findings";
-import { secretsManagerFleet } from "../../lambda/audit/fleet";
-import { dynamoDbIntentReader } from "../../lambda/audit/intent-reader";
-import { WATCHDOG_MS } from "../../lambda/audit/intervals";
-import { dynamoDbAuditJournal, type JournalEntries } from "../../lambda/audit/journal";
-import { dynamoDbAuditMemory } from "../../lambda/audit/memory";
-import type { PageText } from "../../lambda/audit/page";
-import type { ControlPlane, InstanceDirectory } from "../../lambda/control-plane/client";
-import { selfTest } from "../../lambda/rotation/self-test";
-import { secretsManagerStore } from "../../lambda/secrets/secret-store";
+import { type AuditDeps, type AuditReport, type AuditSettings, audit } from "../../core/audit/audit";
+import type { Finding } from "../../core/audit/findings";
+import { WATCHDOG_MS } from "../../core/audit/intervals";
+import { dynamoDbAuditJournal, type JournalEntries } from "../../core/audit/journal";
+import { dynamoDbAuditMemory } from "../../core/audit/memory";
+import type { PageText } from "../../core/audit/page";
+import type { ControlPlane, InstanceDirectory } from "../../core/control-plane/client";
+import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
+import { selfTest } from "../../core/rotation/self-test";
+import { secretsManagerFleet } from "../../core/secrets/fleet";
+import { secretsManagerStore } from "../../core/secrets/secret-store";
 import { DAY, HOUR } from "../../local/clock";
-import { InMemoryAws } from "./in-memory-aws";
-import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "./local-world";
+import { InMemoryAws } from "../../proofs/harness/in-memory-aws";
+import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "../../proofs/harness/local-world";
 
 /** One line for each finding, such as `page key-refused support`. */
 export const inWords = ({ severity, name, instance }: Pick<Finding, "severity" | "name" | "instance">) =>

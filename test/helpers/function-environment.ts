@@ -1,5 +1,5 @@
 import type { Context } from "aws-lambda";
-import type { LocalWorld } from "./local-world";
+import type { LocalWorld } from "../../proofs/harness/local-world";
 
 export interface FunctionEnvironment {
   /** What the functions logged, one JSON object an entry. */

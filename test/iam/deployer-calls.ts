@@ -1,4 +1,4 @@
-import type { Call } from "../e2e/front";
+import type { Call } from "../../proofs/harness/front";
 
 /** What IAM sees of a call of Terraform's, apart from who makes it. */
 export interface DeployerRequest {

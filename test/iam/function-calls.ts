@@ -1,4 +1,4 @@
-import type { Call } from "../e2e/front";
+import type { Call } from "../../proofs/harness/front";
 import { type DeployerRequest, requestsOfCall, withoutChance } from "./deployer-calls";
 import { LEADING_KEYS, partitionOf, ROTATION_FUNCTION, versionKeys } from "./record";
 

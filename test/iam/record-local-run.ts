@@ -6,9 +6,9 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { RotateSecretCommand } from "@aws-sdk/client-secrets-manager";
 import { DAY } from "../../local/clock";
 import type { LocalRun } from "../../local/local-run";
-import { startFront } from "../e2e/front";
-import { endChildrenOnSignal, findToolchain, startRun } from "../e2e/run";
-import { type Apply, Terraform, THIS_RELEASE } from "../plan/terraform";
+import { startFront } from "../../proofs/harness/front";
+import { endChildrenOnSignal, findToolchain, startRun } from "../../proofs/harness/local-deployment";
+import { type Apply, Terraform, THIS_RELEASE } from "../../proofs/harness/terraform";
 import { type DeployerCalls, requestsOfCall } from "./deployer-calls";
 import { requestsOfFunctions } from "./function-calls";
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { INTENT_TABLE_KEYS } from "../../lambda/contract";
+import { INTENT_TABLE_KEYS } from "../../core/contract";
 import { SecretsManagerState } from "../../local/secrets-manager/state";
 
 /** Who makes calls of AWS: a function by its purpose, a consumer, or a person at the command line. */

@@ -1,25 +1,25 @@
 import { recordAllClients } from "./record";
 
 // The functions' entry points, as Lambda calls them; what is below them makes its calls in their name.
-jest.mock("../../lambda/rotation/steps", () =>
-  jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../lambda/rotation/steps")),
+jest.mock("../../core/rotation/steps", () =>
+  jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../core/rotation/steps")),
 );
-jest.mock("../../lambda/provisioning/lifecycle", () =>
+jest.mock("../../core/provisioning/lifecycle", () =>
   jest
     .requireActual("./record")
-    .calledAs("provisioning", jest.requireActual("../../lambda/provisioning/lifecycle")),
+    .calledAs("provisioning", jest.requireActual("../../core/provisioning/lifecycle")),
 );
 
-jest.mock("../../lambda/rotation/self-test", () =>
-  jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../lambda/rotation/self-test")),
+jest.mock("../../core/rotation/self-test", () =>
+  jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../core/rotation/self-test")),
 );
-jest.mock("../../lambda/audit/audit", () =>
-  jest.requireActual("./record").calledAs("audit", jest.requireActual("../../lambda/audit/audit")),
+jest.mock("../../core/audit/audit", () =>
+  jest.requireActual("./record").calledAs("audit", jest.requireActual("../../core/audit/audit")),
 );
 
-jest.mock("../../lambda/audit/ports", () => {
+jest.mock("../../core/audit/ports", () => {
   const { madeFor, noting } = jest.requireActual("./record");
-  const actual = jest.requireActual("../../lambda/audit/ports");
+  const actual = jest.requireActual("../../core/audit/ports");
   const made =
     (factory: string) =>
     (client: object, ...args: unknown[]) =>
@@ -37,15 +37,15 @@ jest.mock("../../cli/program", () =>
 );
 
 for (const command of ["adopt", "operator-key"]) {
-  jest.doMock(`../../cli/${command}`, () =>
-    jest.requireActual("./record").calledAs("operator", jest.requireActual(`../../cli/${command}`)),
+  jest.doMock(`../../cli/commands/${command}`, () =>
+    jest.requireActual("./record").calledAs("operator", jest.requireActual(`../../cli/commands/${command}`)),
   );
 }
 
 // What an agent reads its key by.
-jest.mock("../../consumer/secret-reader", () => {
+jest.mock("../../agent/secret-reader", () => {
   const { as } = jest.requireActual("./record");
-  const actual = jest.requireActual("../../consumer/secret-reader");
+  const actual = jest.requireActual("../../agent/secret-reader");
   return {
     ...actual,
     secretReader: (...args: unknown[]) => {
@@ -56,9 +56,9 @@ jest.mock("../../consumer/secret-reader", () => {
 });
 
 // The simulation and the explorer have clients of their own.
-jest.mock("../model/in-memory-aws", () => {
+jest.mock("../../proofs/explorer/in-memory-aws", () => {
   const { note } = jest.requireActual("./record");
-  const actual = jest.requireActual("../model/in-memory-aws");
+  const actual = jest.requireActual("../../proofs/explorer/in-memory-aws");
   type Send = (operation: string, input: Record<string, unknown>) => Promise<object>;
   const noting = (service: string, send: Send): Send => {
     return (operation, input) => {

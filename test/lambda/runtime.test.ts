@@ -1,10 +1,10 @@
 import { inspect } from "node:util";
-import { ControlPlaneError } from "../../lambda/control-plane/errors";
-import { Stop } from "../../lambda/domain/decision";
+import { ControlPlaneError } from "../../core/control-plane/errors";
+import { Stop } from "../../core/protocol/decision";
 import { invocationPorts, presentable, untilAllowed } from "../../lambda/runtime";
 import { SECOND } from "../../local/clock";
-import { intent } from "../helpers/builders";
-import { LocalWorld } from "../helpers/local-world";
+import { intent } from "../../proofs/harness/builders";
+import { LocalWorld } from "../../proofs/harness/local-world";
 
 describe("the operator's API key", () => {
   test.each([

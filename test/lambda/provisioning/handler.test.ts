@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import type { ProvisioningInput } from "../../../lambda/contract";
+import type { ProvisioningInput } from "../../../core/contract";
 import { handler, parseProvisioningEvent, provision } from "../../../lambda/provisioning/handler";
-import { adoptingInput, provisioningInput } from "../../helpers/builders";
+import { adoptingInput, provisioningInput } from "../../../proofs/harness/builders";
+import { LocalWorld } from "../../../proofs/harness/local-world";
 import { CONTEXT, type FunctionEnvironment, functionEnvironment } from "../../helpers/function-environment";
-import { LocalWorld } from "../../helpers/local-world";
 
 const EVENT = { ...provisioningInput(), tf: { action: "create", prev_input: null } };
 

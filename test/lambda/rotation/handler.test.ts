@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { handler, parseRotationEvent } from "../../../lambda/rotation/handler";
-import { SECRET_ARN } from "../../helpers/builders";
+import { SECRET_ARN } from "../../../proofs/harness/builders";
+import { LocalWorld } from "../../../proofs/harness/local-world";
 import { CONTEXT, type FunctionEnvironment, functionEnvironment } from "../../helpers/function-environment";
-import { LocalWorld } from "../../helpers/local-world";
 
 const TOKEN = "01234567-89ab-cdef-0123-456789abcdef";
 const ROTATION_TOKEN = "a-rotation-token-that-nobody-may-see";

@@ -1,4 +1,4 @@
-import { AgentKey } from "../../../lambda/domain/credential";
+import { AgentKey } from "../../../core/key/credential";
 import { FrozenClock, HOUR, MINUTE } from "../../../local/clock";
 import { controlPlaneApi } from "../../../local/control-plane/api";
 import { ControlPlaneState } from "../../../local/control-plane/state";

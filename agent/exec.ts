@@ -1,0 +1,82 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { systemClock } from "../core/clock";
+import { AGENT_KEY_FIELD, KEY_SHAPE } from "../core/contract";
+import { agentKeys } from "./agent-keys";
+import { sqsQueue } from "./new-key-events";
+import { type OnNewKey, runWithKey } from "./runner";
+
+/** About how long from one look at the secret to the next, alone and beside a queue that tells of new keys. */
+export const WATCH_SECONDS = 300;
+export const WATCH_SECONDS_WITH_EVENTS = 900;
+
+/** The variable that the examples of Valmi's SDKs take the key from. */
+const SDK_VARIABLE = "VALUE_AGENT_SECRET";
+
+export interface ExecRequest {
+  readonly secretName: string;
+  /** Besides `VALMI_AGENT_KEY` and `VALUE_AGENT_SECRET`. */
+  readonly variables: readonly string[];
+  readonly command: readonly string[];
+  /** @default 300, or 900 with a queue of events */
+  readonly watchSeconds?: number;
+  /** URL of this runner's own SQS queue of the secret's events. @default - none */
+  readonly eventQueueUrl?: string;
+  /** @default the AWS configuration's */
+  readonly region?: string;
+  readonly stopSeconds: number;
+  readonly gracePeriodHours: number;
+  readonly overlapSeconds?: number;
+  readonly hook?: string;
+}
+
+/** Runs the command until it ends, and gives its exit code. */
+export async function execWithKey(client: SecretsManagerClient, request: ExecRequest): Promise<number> {
+  const [program, ...args] = request.command;
+  if (program === undefined) throw new Error("COMMAND: missing");
+  for (const name of request.variables) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      // What comes after the equals sign may be a key.
+      const got = name.replace(/=.*/s, "=…").replace(KEY_SHAPE, "[masked]");
+      throw new Error(`--env: must be the name of an environment variable, without a value, got: ${got}`);
+    }
+  }
+  const { secretName: secretId, gracePeriodHours, eventQueueUrl } = request;
+  const usual = eventQueueUrl === undefined ? WATCH_SECONDS : WATCH_SECONDS_WITH_EVENTS;
+  if (eventQueueUrl !== undefined && !/^https?:\/\/[^/\s]+\/\S+$/.test(eventQueueUrl)) {
+    throw new Error("--events: must be the URL of an SQS queue, https://…, not its name or ARN");
+  }
+  const queue = eventQueueUrl === undefined ? undefined : sqsQueue(eventQueueUrl, request);
+  const code = await runWithKey(
+    {
+      command: [program, ...args],
+      environment: process.env,
+      variables: [AGENT_KEY_FIELD, SDK_VARIABLE, ...request.variables],
+      watchMs: (request.watchSeconds ?? usual) * 1_000,
+      stopMs: request.stopSeconds * 1_000,
+      onNewKey: onNewKey(request),
+    },
+    {
+      keys: agentKeys({ secretId, gracePeriodHours, secretsManager: client }),
+      ...(queue && { events: { queue, secretId } }),
+      clock: systemClock,
+      wait: (milliseconds, signal) => wait(milliseconds, undefined, { signal }),
+      random: Math.random,
+      tell: (line) => console.error(`valmi-agent-keys: ${line}`),
+      signals: process,
+      isTerminal: process.stdin.isTTY === true,
+    },
+  );
+  queue?.close();
+  return code;
+}
+
+function onNewKey({ hook, overlapSeconds }: ExecRequest): OnNewKey {
+  if (hook !== undefined && overlapSeconds !== undefined) {
+    throw new Error("--hook, --overlap: choose one; a hook leaves the command running");
+  }
+  if (hook !== undefined) return { kind: "hook", hook };
+  return overlapSeconds === undefined
+    ? { kind: "restart" }
+    : { kind: "overlap", overlapMs: overlapSeconds * 1_000 };
+}

@@ -1,0 +1,59 @@
+import { AUDIT_ENV, SECRET_NAME_END } from "../contract";
+import { SettingsError } from "../settings/function-settings";
+import type { AuditSettings } from "./audit";
+
+const HOUR_MS = 60 * 60_000;
+
+export interface AuditorSettings {
+  readonly audit: AuditSettings;
+  readonly alertTopicArn: string;
+  readonly rotationFunctionArn: string;
+  readonly heartbeatUrl?: string;
+}
+
+/** Reads and checks what the auditor's environment has beside that of the other functions. Throws a `SettingsError`. */
+export function readAuditorSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  gracePeriodMs: number,
+): AuditorSettings {
+  const required = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === "") throw new SettingsError(`${name}: required, and it is not set`);
+    return value;
+  };
+  const rotationFunctionArn = required(AUDIT_ENV.rotationFunctionArn);
+  const arn = /^arn:[a-z-]+:lambda:([a-z0-9-]+):(\d{12}):function:/.exec(rotationFunctionArn);
+  if (!arn) {
+    throw new SettingsError(
+      `${AUDIT_ENV.rotationFunctionArn}: must be the ARN of a function, got ${rotationFunctionArn}`,
+    );
+  }
+  const [, region = "", accountId = ""] = arn;
+  const heartbeatUrl = env[AUDIT_ENV.heartbeatUrl];
+  const days = required(AUDIT_ENV.rotationDays);
+  const rotation = {
+    intervalMs: number(AUDIT_ENV.rotationDays, days) * 24 * HOUR_MS,
+    windowMs: number(AUDIT_ENV.rotationWindowHours, env[AUDIT_ENV.rotationWindowHours] ?? "24") * HOUR_MS,
+    functionArn: rotationFunctionArn,
+  };
+  return {
+    audit: {
+      environment: required(AUDIT_ENV.environment),
+      nameStart: required(AUDIT_ENV.secretNameStart),
+      nameEnd: SECRET_NAME_END,
+      thresholds: { gracePeriodMs, ...(days === "off" ? {} : { rotation }) },
+      location: { region, accountId },
+      heals: env[AUDIT_ENV.healing] !== "dry-run",
+      runbookUrl: required(AUDIT_ENV.runbookUrl),
+    },
+    alertTopicArn: required(AUDIT_ENV.alertTopicArn),
+    rotationFunctionArn,
+    ...(heartbeatUrl ? { heartbeatUrl } : {}),
+  };
+}
+
+function number(name: string, value: string): number {
+  if (value === "off") return 0;
+  if (/^\d+$/.test(value)) return Number(value);
+  throw new SettingsError(`${name}: must be a whole number, got ${value}`);
+}

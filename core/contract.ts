@@ -1,0 +1,156 @@
+/**
+ * What the constructs and the functions agree on. The only file that both sides read: names and plain data,
+ * no behaviour and no import.
+ */
+
+/** Environment variables of the functions. None of them ever holds a key. */
+export const FUNCTION_ENV = {
+  /** Base URL of the Control Plane, such as `https://value.valmi.io/api/v1`, without a trailing slash. */
+  controlPlaneUrl: "VALMI_CONTROL_PLANE_URL",
+  /** How the operator's API key is sent: `api-key` (header `api-key`) or `bearer` (header `Authorization`). */
+  controlPlaneAuth: "VALMI_CONTROL_PLANE_AUTH",
+  /** CA certificates in PEM, where the Control Plane's is not signed by a public authority; may be absent. */
+  controlPlaneCa: "VALMI_CONTROL_PLANE_CA",
+  /** URL of the proxy that leads to the Control Plane; may be absent. */
+  controlPlaneProxy: "VALMI_CONTROL_PLANE_PROXY",
+  /** ARN of the Secrets Manager secret whose plain string is the operator's API key. */
+  apiKeySecretArn: "VALMI_API_KEY_SECRET_ARN",
+  /** Hours for which the old key still works after a refresh; `0` where the Control Plane ends it at once. */
+  gracePeriodHours: "VALMI_GRACE_PERIOD_HOURS",
+  /** Name of the DynamoDB table of intents. */
+  intentTable: "VALMI_INTENT_TABLE",
+} as const;
+
+/** Of the auditor alone, beside those above. */
+export const AUDIT_ENV = {
+  environment: "VALMI_ENVIRONMENT",
+  /** What the names of the environment's secrets begin with, such as `valmi/production/`. */
+  secretNameStart: "VALMI_SECRET_NAME_START",
+  rotationFunctionArn: "VALMI_ROTATION_FUNCTION_ARN",
+  /** Days between two rotations; `off` where keys never rotate. */
+  rotationDays: "VALMI_ROTATION_DAYS",
+  rotationWindowHours: "VALMI_ROTATION_WINDOW_HOURS",
+  /** ARN of the SNS topic for pages. */
+  alertTopicArn: "VALMI_ALERT_TOPIC_ARN",
+  /** `dry-run`: what would be healed is logged, and not healed. */
+  healing: "VALMI_HEALING",
+  /** URL that is fetched after each audit that could have paged; absent where nobody waits for it. */
+  heartbeatUrl: "VALMI_HEARTBEAT_URL",
+  /** Where the sections of docs/operations.md are read. */
+  runbookUrl: "VALMI_RUNBOOK_URL",
+} as const;
+
+/** Where the auditor's metrics are: one dimension, `service`, which is the auditor's name. None for an instance. */
+export const METRICS = {
+  namespace: "ValmiAgentKeys",
+  /** Seconds. */
+  oldestKeyAge: "OldestKeyAge",
+  /** What a person has to act upon. */
+  findings: "Findings",
+  /** Seconds; absent while no grace period runs. */
+  leastGraceLeft: "LeastGraceLeft",
+  /** Secrets that were looked at. */
+  audited: "Audited",
+} as const;
+
+/** What the names of agent keys' secrets end with. */
+export const SECRET_NAME_END = "/agent-key";
+
+export type ControlPlaneAuth = "api-key" | "bearer";
+
+/**
+ * What has the shape of a key, for masking texts that somebody else wrote; the Control Plane's own field names, such as
+ * `agent_type_id`, begin like one.
+ */
+export const KEY_SHAPE =
+  /(?<![A-Za-z0-9])(?:token|sk|secret|agent)_(?!(?:type|instance)(?:s|_id)?\b|secret\b)[A-Za-z0-9_-]{6,}/g;
+
+/** Partition key (the secret's ARN) and sort key (the version under AWSCURRENT, or `none`) of the intent table. */
+export const INTENT_TABLE_KEYS = {
+  partition: "secretArn",
+  sort: "baseVersionId",
+  timeToLive: "expiresAt",
+} as const;
+
+/** The history of the rotations is kept for 400 days: over a year, so that four rotations are always there to look at. */
+export const HISTORY_KEPT_SECONDS = 400 * 24 * 60 * 60;
+
+/** The auditor's own partition of that table: no secret's ARN, so that no intent can stand there. */
+export const AUDITOR_PARTITION = "auditor";
+
+/** The JSON key of the secret's value under which the agent key stands: ECS and Lambda inject it by this name. */
+export const AGENT_KEY_FIELD = "VALMI_AGENT_KEY";
+
+/**
+ * Tags of an agent key's secret. What an instance is mapped to is written here by Terraform, and read from here by
+ * whatever writes the secret's value, so that value and tags cannot disagree for longer than one rotation.
+ */
+export const SECRET_TAGS = {
+  environment: "valmi:environment",
+  /** The instance's `id` in `environments.ts`. */
+  id: "valmi:id",
+  /** Display name of the instance at the Control Plane. */
+  name: "valmi:name",
+  /** Agent type as configured: its id or its name. */
+  agentType: "valmi:agent-type",
+  account: "valmi:account",
+  contact: "valmi:contact",
+  subscription: "valmi:subscription",
+  pricing: "valmi:pricing",
+  controlPlaneUrl: "valmi:control-plane-url",
+  /** Only where an existing instance is adopted: its id at the Control Plane. */
+  adoptedInstanceId: "valmi:adopted-instance-id",
+} as const;
+
+/** What happens to secret and instance together when an instance is taken out of the configuration. */
+export type RemovalPolicy = "protect" | "deactivate" | "delete";
+
+/** `refresh`: mint a new key, the present one lives for the grace period. `provided`: a person stores the present key. */
+export type ExistingKey = "refresh" | "provided";
+
+/** The `input` of Terraform's call of the provisioning function, for one agent instance. Never holds a key. */
+export interface ProvisioningInput {
+  /** The instance's `id` in `environments.ts`. */
+  readonly id: string;
+  readonly environment: string;
+  readonly secretArn: string;
+  /**
+   * Display name at the Control Plane; unique in a workspace. Absent, as are `description`, `agentType`, `accountId`
+   * and `contactId`, where an existing instance is adopted: it keeps its own.
+   */
+  readonly name?: string;
+  /** The user's description; the function appends the ownership marker to it. */
+  readonly description?: string;
+  readonly agentType?: { readonly id: string } | { readonly name: string };
+  readonly accountId?: string;
+  readonly contactId?: string;
+  readonly adopt?: { readonly agentInstanceId: string; readonly existingKey: ExistingKey };
+  readonly removal: RemovalPolicy;
+  /** Raised by a person to have a failed update tried again. */
+  readonly revision: number;
+  /** Digest of everything above, made at synth. The answer repeats it, so that an update that never ran shows. */
+  readonly digest: string;
+}
+
+/** What Terraform adds to the input under the key `tf` (`lifecycle_scope = "CRUD"`). */
+export interface TerraformCall {
+  readonly action: "create" | "update" | "delete";
+  readonly prev_input: ProvisioningInput | null;
+}
+
+export type ProvisioningEvent = ProvisioningInput & { readonly tf: TerraformCall };
+
+/** The function's answer, kept in Terraform's state: ids only. */
+export interface ProvisioningResult {
+  readonly status: "ready" | "failed" | "removed";
+  readonly digest: string;
+  readonly secretArn: string;
+  readonly agentInstanceId: string;
+  /** One line for a person where `status` is `failed`; empty otherwise. */
+  readonly reason: string;
+}
+
+/**
+ * The bindings describe AWS provider 6.x and ask for it. Only what 5.100 has as well is used, so that both serve.
+ */
+export const AWS_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0";

@@ -1,0 +1,131 @@
+import { decidePause } from "../../../cli/commands/orders";
+import { parseSpan, span } from "../../../cli/times";
+import { DAY, HOUR, MINUTE } from "../../../local/clock";
+import { START } from "../../../proofs/harness/builders";
+import { OperatorWorld } from "../operator-world";
+
+const LATEST = START + 91 * DAY - 2 * HOUR;
+
+test.each<[string, Partial<Parameters<typeof decidePause>[0]>, object]>([
+  ["as long as was asked for", {}, { course: "pause", until: START + 5 * DAY, isCut: false }],
+  ["to the last moment", { until: LATEST }, { course: "pause", until: LATEST, isCut: false }],
+  [
+    "cut, so that the key grows no older than its interval and a day",
+    { until: LATEST + 1 },
+    { course: "pause", until: LATEST, isCut: true },
+  ],
+  [
+    "not at all, where it is too late",
+    { now: LATEST, until: LATEST + HOUR },
+    { course: "refuse", because: "too-old" },
+  ],
+  [
+    "nothing, where nothing rotates",
+    { automaticallyAfterDays: undefined },
+    { course: "refuse", because: "no-schedule" },
+  ],
+])("pauses: %s", (_, overrides, course) => {
+  const facts = { issuedAt: START, automaticallyAfterDays: 90, now: START + HOUR, until: START + 5 * DAY };
+  expect(decidePause({ ...facts, ...overrides })).toEqual(course);
+});
+
+test.each([
+  ["90m", 90 * MINUTE],
+  ["12h", 12 * HOUR],
+  ["1.5d", 36 * HOUR],
+  ["5", undefined],
+  ["-1h", undefined],
+  ["1w", undefined],
+])("reads %s", (text, ms) => {
+  expect(parseSpan(text)).toBe(ms);
+});
+
+test.each([
+  [0, "0 s"],
+  [1, "under 1 s"],
+  [59_999, "59 s"],
+  [HOUR, "1 h"],
+  [HOUR + MINUTE, "1 h 1 min"],
+  [3 * DAY + 4 * HOUR, "3 d 4 h"],
+])("says %d ms as %s", (ms, text) => {
+  expect(span(ms)).toBe(text);
+});
+
+test("a pause holds rotations up, shows, ends by itself, and can be ended", async () => {
+  const desk = await OperatorWorld.ready();
+  const before = desk.fingerprint;
+  const paused = await desk.run("pause dev/support --for 5d");
+  expect(paused).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("paused until 2026-01-06 00:02 UTC"),
+  });
+
+  const refused = await desk.run("rotate dev/support");
+  expect(refused).toMatchObject({
+    code: 3,
+    err: expect.stringContaining("valmi-agent-keys resume dev/support"),
+  });
+  // Also where nobody looks first, as at a scheduled rotation.
+  desk.world.requestRotation();
+  const [outcome] = await desk.world.runDueSteps();
+  expect(String(outcome?.error)).toContain("paused: ");
+  expect(desk.fingerprint).toBe(before);
+  expect((await desk.run("status")).out).toMatch(/paused until 2026-01-06 00:02 UTC .*│ paused/);
+
+  expect(await desk.run("resume dev/support")).toMatchObject({
+    code: 0,
+    out: "dev/support: rotations go on",
+  });
+  expect(await desk.json("resume dev/support")).toMatchObject({ wasPaused: false });
+  expect(await desk.run("rotate dev/support")).toMatchObject({ code: 0 });
+
+  await desk.world.clock.advanceBy(2 * DAY);
+  await desk.run("pause dev/support --for 1d");
+  desk.world.clock.advanceBy(DAY);
+  expect(await desk.run("rotate dev/support")).toMatchObject({ code: 0 });
+});
+
+test("an emergency goes through a pause", async () => {
+  const desk = await OperatorWorld.ready();
+  await desk.run("pause dev/support --for 5d");
+  expect(await desk.run("rotate dev/support --emergency --yes")).toMatchObject({ code: 0 });
+  expect(desk.world.minted).toHaveLength(2);
+});
+
+test("longer than the key may live it is cut, and says so", async () => {
+  const desk = await OperatorWorld.ready();
+  const { out } = await desk.run("pause dev/support --for 200d");
+  expect(out).toContain("2026-04-01 22:00 UTC; that is sooner than you asked for");
+  expect(await desk.json("pause dev/support --for 200d")).toEqual({
+    instance: "dev/support",
+    until: "2026-04-01T22:00:00.000Z",
+    isCut: true,
+  });
+});
+
+test.each<[string, (desk: OperatorWorld) => unknown, string, number, string]>([
+  ["a time that is none", () => {}, "pause dev/support --for long", 2, "such as 90m, 12h or 5d"],
+  ["no time", () => {}, "pause dev/support", 2, "--for"],
+  [
+    "a key that is due",
+    (desk) => desk.world.clock.advanceBy(91 * DAY),
+    "pause dev/support --for 1d",
+    3,
+    "rotate it first",
+  ],
+])("refuses %s", async (_, arrange, line, code, message) => {
+  const desk = await OperatorWorld.ready();
+  arrange(desk);
+  expect(await desk.run(line)).toMatchObject({ code, out: "", err: expect.stringContaining(message) });
+});
+
+test("does not pause what has begun: a minted key must not wait", async () => {
+  const desk = await OperatorWorld.ready();
+  desk.world.requestRotation();
+  desk.world.orderFault("POST /agent_instance/{id}/refresh", { status: 500 });
+  await desk.world.runDueSteps();
+  expect(await desk.run("pause dev/support --for 1d")).toMatchObject({
+    code: 3,
+    err: expect.stringContaining("a rotation of dev/support is under way"),
+  });
+});

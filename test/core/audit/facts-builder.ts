@@ -1,0 +1,61 @@
+import type { InstanceFacts } from "../../../core/audit/facts";
+import type { Thresholds } from "../../../core/audit/findings";
+import type { IntentRecord } from "../../../core/intent-table/intent-reader";
+import { DAY, HOUR } from "../../../local/clock";
+import { SECRET_ARN, SECRET_NAME, START } from "../../../proofs/harness/builders";
+
+export const ROTATION_FUNCTION =
+  "arn:aws:lambda:eu-west-1:123456789012:function:valmi-dev-agent-key-rotation";
+
+export const THRESHOLDS: Thresholds = {
+  gracePeriodMs: 24 * HOUR,
+  rotation: { intervalMs: 90 * DAY, windowMs: DAY, functionArn: ROTATION_FUNCTION },
+};
+
+/** An instance with which nothing is the matter, a day after its first key. */
+export function facts(overrides: Partial<InstanceFacts> = {}): InstanceFacts {
+  return {
+    id: "support",
+    environment: "dev",
+    secretArn: SECRET_ARN,
+    secretName: SECRET_NAME,
+    tags: {},
+    versionStages: { "version-1": ["AWSCURRENT"] },
+    currentVersionId: "version-1",
+    createdAt: START,
+    lastChangedAt: START,
+    rotation: { enabled: true, scheduled: true, functionArn: ROTATION_FUNCTION },
+    intents: [],
+    deep: {
+      lookedAt: START + DAY,
+      value: "readable",
+      key: {
+        fingerprint: "aaaaaaaaaaaa",
+        agentInstanceId: "ai_1",
+        issuedAt: START,
+        accepted: true,
+        belongsTo: "ai_1",
+      },
+      instance: { name: "dev-support", isActive: true, ownership: "ours", differs: [] },
+    },
+    ...overrides,
+  };
+}
+
+/** The intent of a mint upon the current version, a day after the first key. */
+export function intentRecord(overrides: Partial<IntentRecord> = {}): IntentRecord {
+  const takenAt = overrides.takenAt ?? START + DAY;
+  return {
+    secretArn: SECRET_ARN,
+    baseVersionId: "version-1",
+    versionId: "version-2",
+    agentInstanceId: "ai_1",
+    takenAt,
+    graceFrom: takenAt,
+    attemptEndsAt: takenAt + 180_000,
+    mint: 1,
+    outcome: "open",
+    earlierMints: [],
+    ...overrides,
+  };
+}

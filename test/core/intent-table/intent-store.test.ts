@@ -1,0 +1,209 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { INTENT_TABLE_KEYS } from "../../../core/contract";
+import { dynamoDbIntentStore, UnreadableIntentError } from "../../../core/intent-table/intent-store";
+import { succeed } from "../../../core/protocol/intent";
+import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
+import { InMemoryAws } from "../../../proofs/harness/in-memory-aws";
+import { InMemoryTable } from "../../../proofs/harness/in-memory-table";
+
+const TABLE = "valmi-dev-intents";
+
+function table() {
+  const items = new InMemoryTable(TABLE, [INTENT_TABLE_KEYS.partition, INTENT_TABLE_KEYS.sort]);
+  const aws = new InMemoryAws(items.perform);
+  const client = new DynamoDBClient({
+    region: "eu-west-1",
+    credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    requestHandler: aws.requestHandler,
+  });
+  const item = (base = "version-1") => items.items.get(`${SECRET_ARN} ${base}`);
+  return { store: dynamoDbIntentStore(client, TABLE), aws, item };
+}
+
+test("an intent is taken where none stands, in one call, and kept for 400 days", async () => {
+  const { store, aws, item } = table();
+  await expect(store.take(intent())).resolves.toEqual({ taken: true, intent: intent() });
+  expect(aws.calls).toEqual(["PutItem"]);
+  expect(item()).toEqual({
+    secretArn: { S: SECRET_ARN },
+    baseVersionId: { S: "version-1" },
+    versionId: { S: "version-2" },
+    owner: { S: "attempt-1" },
+    agentInstanceId: { S: "ai_1" },
+    takenAt: { N: String(START) },
+    graceFrom: { N: String(START) },
+    attemptEndsAt: { N: String(START + 180_000) },
+    mint: { N: "1" },
+    idempotencyKey: { S: "key-1" },
+    outcome: { S: "open" },
+    earlierMints: { L: [] },
+    expiresAt: { N: String(START / 1_000 + 400 * 86_400) },
+  });
+});
+
+test("a second attempt gets the intent that stands, whole, and changes nothing", async () => {
+  const { store, aws, item } = table();
+  const standing = intent({ earlierMints: ["1:version-0:123"], mint: 2, outcome: "refused" });
+  await store.take(standing);
+  const before = item();
+  const second = intent({ owner: "attempt-2", versionId: "version-3" });
+  await expect(store.take(second)).resolves.toEqual({ taken: false, intent: standing });
+  expect(item()).toEqual(before);
+  expect(aws.calls).toEqual(["PutItem", "PutItem"]);
+});
+
+test("an intent that says nothing of the grace period began it when it was taken", async () => {
+  const { store, item } = table();
+  await store.take(intent());
+  delete item()?.graceFrom;
+  const { intent: standing } = await store.take(intent({ owner: "attempt-2", takenAt: START + 5 }));
+  expect(standing.graceFrom).toBe(START);
+});
+
+test("another current version, and another secret, have an intent of their own", async () => {
+  const { store } = table();
+  await store.take(intent());
+  await expect(store.take(intent({ baseVersionId: "version-2" }))).resolves.toMatchObject({ taken: true });
+  await expect(store.take(intent({ secretArn: `${SECRET_ARN}2` }))).resolves.toMatchObject({ taken: true });
+});
+
+describe("where the SDK repeats a write whose answer was lost", () => {
+  test("the first take is known by its owner", async () => {
+    const { store, aws } = table();
+    aws.loseAnswer("PutItem");
+    await expect(store.take(intent())).resolves.toEqual({ taken: true, intent: intent() });
+    expect(aws.calls).toEqual(["PutItem", "PutItem"]);
+  });
+
+  test("a retake is known by its owner and number", async () => {
+    const { store, aws } = table();
+    const first = intent();
+    await store.take(first);
+    const next = succeed(first, intent({ owner: "attempt-2" }));
+    aws.loseAnswer("PutItem");
+    await expect(store.retake(next, first)).resolves.toEqual({ taken: true, intent: next });
+  });
+
+  test("an attempt's own first mint is not taken for its second one", async () => {
+    const { store } = table();
+    await store.take(intent());
+    const third = succeed(intent({ mint: 2 }), intent());
+    await expect(store.retake(third, intent({ mint: 2 }))).resolves.toEqual({
+      taken: false,
+      intent: intent(),
+    });
+  });
+});
+
+describe("a retake", () => {
+  test("goes one mint up, and accounts for the mint before", async () => {
+    const { store, item } = table();
+    const first = intent({ outcome: "lost" });
+    await store.take(first);
+    const next = succeed(first, intent({ owner: "attempt-2", versionId: "version-3", takenAt: START + 1 }));
+    expect(next).toMatchObject({ mint: 2, earlierMints: [`1:version-2:${START}`] });
+    await expect(store.retake(next, first)).resolves.toEqual({ taken: true, intent: next });
+    expect(item()).toMatchObject({ mint: { N: "2" }, earlierMints: { L: [{ S: `1:version-2:${START}` }] } });
+  });
+
+  test("of two at once, one wins", async () => {
+    const { store } = table();
+    const first = intent();
+    await store.take(first);
+    const retakes = ["attempt-2", "attempt-3"].map((owner) =>
+      store.retake(succeed(first, intent({ owner })), first),
+    );
+    const taken = (await Promise.all(retakes)).map((outcome) => outcome.taken);
+    expect(taken.sort()).toEqual([false, true]);
+  });
+
+  test.each([
+    ["mint", { mint: 2 }],
+    ["owner", { owner: "attempt-2" }],
+  ])("is refused where the standing intent has another %s", async (_, change) => {
+    const { store } = table();
+    const standing = intent(change);
+    await store.take(standing);
+    const retaken = await store.retake(succeed(intent(), intent({ owner: "attempt-3" })), intent());
+    expect(retaken).toEqual({ taken: false, intent: standing });
+  });
+});
+
+describe("what came of it", () => {
+  test("completes the record", async () => {
+    const { store, item } = table();
+    await store.take(intent());
+    await store.settle(intent(), {
+      outcome: "promoted",
+      settledAt: START + 5,
+      fingerprint: "abcdef012345",
+      previousFingerprint: "012345abcdef",
+      previousKeyExpiresAt: START + 24 * 3_600_000,
+      previousKeyHonoured: true,
+      graceLeftMs: 86_399_995,
+    });
+    expect(item()).toMatchObject({
+      outcome: { S: "promoted" },
+      settledAt: { N: String(START + 5) },
+      fingerprint: { S: "abcdef012345" },
+      previousFingerprint: { S: "012345abcdef" },
+      previousKeyHonoured: { BOOL: true },
+      graceLeftMs: { N: "86399995" },
+      owner: { S: "attempt-1" },
+      expiresAt: expect.anything(),
+    });
+  });
+
+  test("is read by the next attempt", async () => {
+    const { store } = table();
+    await store.take(intent());
+    await store.settle(intent(), { outcome: "dead", settledAt: START });
+    const { intent: standing } = await store.take(intent({ owner: "attempt-2" }));
+    expect(standing).toEqual(intent({ outcome: "dead" }));
+  });
+
+  test("is not written over another attempt's record", async () => {
+    const { store, item } = table();
+    await store.take(intent());
+    await store.retake(succeed(intent(), intent({ owner: "attempt-2" })), intent());
+    await store.settle(intent(), { outcome: "refused", settledAt: START });
+    expect(item()).toMatchObject({ outcome: { S: "open" }, owner: { S: "attempt-2" } });
+  });
+});
+
+describe("what the table refuses is not taken for a standing intent", () => {
+  test.each(["take", "retake", "settle"] as const)("%s", async (method) => {
+    const { store, aws } = table();
+    aws.refuse(method === "settle" ? "UpdateItem" : "PutItem", "AccessDeniedException");
+    const call = {
+      take: () => store.take(intent()),
+      retake: () => store.retake(succeed(intent(), intent()), intent()),
+      settle: () => store.settle(intent(), { outcome: "lost", settledAt: START }),
+    }[method];
+    await expect(call()).rejects.toMatchObject({ name: "AccessDeniedException" });
+  });
+
+  test("a retake of a record that is gone", async () => {
+    const { store } = table();
+    const retake = store.retake(succeed(intent(), intent()), intent());
+    await expect(retake).rejects.toMatchObject({ name: "ConditionalCheckFailedException" });
+  });
+});
+
+test.each<[string, string, object | undefined]>([
+  ["a number that is none", "mint", { N: "" }],
+  ["a fraction of a mint", "mint", { N: "1.5" }],
+  ["a time that no date can hold", "takenAt", { N: "8640000000000001" }],
+  ["a time before all times", "attemptEndsAt", { N: "-1" }],
+  ["an outcome that is none", "outcome", { S: "agent_abc123xyz" }],
+  ["a field of another type", "owner", { N: "1" }],
+  ["no field", "versionId", undefined],
+])("a standing intent with %s is refused by the field's name, without its value", async (_, field, value) => {
+  const { store, item } = table();
+  await store.take(intent());
+  Object.assign(item() ?? {}, { [field]: value });
+  if (value === undefined) delete item()?.[field];
+  const error = await store.take(intent({ owner: "attempt-2" })).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UnreadableIntentError);
+  expect((error as Error).message).toBe(`the stored intent has a missing or unreadable field: ${field}`);
+});
