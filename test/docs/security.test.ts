@@ -15,7 +15,9 @@ test("there are claims", () => {
 
 test.each(rows)("a test holds: $claim", ({ tests }) => {
   expect(tests.length).toBeGreaterThan(0);
-  expect(tests.filter((file) => !/^(test|proofs)\//.test(file) || !existsSync(path.join(ROOT, file)))).toEqual([]);
+  expect(
+    tests.filter((file) => !/^(test|proofs)\//.test(file) || !existsSync(path.join(ROOT, file))),
+  ).toEqual([]);
 });
 
 test("a file that the page names elsewhere is there, too", () => {
