@@ -5,8 +5,13 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
+/** A clock that the local services share and that moves on demand. */
+export interface AdjustableClock extends Clock {
+  advanceBy(milliseconds: number): void;
+}
+
 /** The machine's clock, moved forward by whoever plays a story; the local services share one. */
-export class SettableClock implements Clock {
+export class SettableClock implements AdjustableClock {
   private offset = 0;
 
   now(): number {
@@ -21,7 +26,7 @@ export class SettableClock implements Clock {
 }
 
 /** Stands still until it is moved: for tests. */
-export class FrozenClock implements Clock {
+export class FrozenClock implements AdjustableClock {
   constructor(private time: number = Date.UTC(2026, 0, 1)) {}
 
   now(): number {

@@ -5,9 +5,10 @@ import type { RouterRoute } from "hono/types";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import * as v from "valibot";
 import type { Clock } from "../../core/clock";
+import type { AgentInstance, AgentType, InstanceChange, IssuedKey, Page } from "./model";
 import { RateLimit } from "./rate-limit";
 import { type FieldProblem, invalidField, Refusal } from "./refusal";
-import type { AgentInstance, AgentType, ControlPlaneState, InstanceChange, IssuedKey, Page } from "./state";
+import type { ControlPlaneState } from "./state";
 
 /** How an operator's API key may arrive: the header `api-key`, or `Authorization: Bearer`. */
 export type AuthDialect = "api-key" | "bearer";

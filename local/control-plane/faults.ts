@@ -2,7 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Context } from "hono";
 import * as v from "valibot";
-import { REDIRECT_TARGET } from "./local-routes";
+import { REDIRECT_TARGET } from "./paths";
 
 /** What can be ordered to go wrong with a request. */
 export const FAULT_EFFECTS = ["drop", "delay", "status", "malformed", "redirect", "oversized"] as const;

@@ -1,12 +1,10 @@
 import { Hono } from "hono";
 import { AgentKey } from "../../core/key/credential";
+import type { AdjustableClock } from "../clock";
 import type { Faults } from "./faults";
-import type { AdjustableClock } from "./server";
-import { type ControlPlaneState, isLive } from "./state";
-
-export const LOCAL_PATH = "/_local";
-/** Where the fault `redirect` sends a client. */
-export const REDIRECT_TARGET = `${LOCAL_PATH}/redirect-target`;
+import { isLive } from "./key-life";
+import { LOCAL_PATH, REDIRECT_TARGET } from "./paths";
+import type { ControlPlaneState } from "./state";
 
 export interface LocalRoutesOptions {
   readonly state: ControlPlaneState;

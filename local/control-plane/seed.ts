@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { ControlPlaneSeed } from "./state";
+import type { ControlPlaneSeed } from "./model";
 
 export const SAMPLE_WORKSPACE_ID = "ws_local";
 

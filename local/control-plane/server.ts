@@ -4,19 +4,14 @@ import { setTimeout } from "node:timers/promises";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { Clock } from "../../core/clock";
-import { SettableClock } from "../clock";
+import { type AdjustableClock, SettableClock } from "../clock";
 import { type ControlPlaneApiOptions, controlPlaneApi, documentedRoutes, routeOf } from "./api";
 import { befall, type Fault, Faults } from "./faults";
-import { LOCAL_PATH, localRoutes } from "./local-routes";
+import { localRoutes } from "./local-routes";
+import { BASE_PATH, LOCAL_PATH } from "./paths";
 import { SAMPLE_SEED } from "./seed";
 import { ControlPlaneState, type ControlPlaneStateOptions } from "./state";
 import { randomTokens } from "./tokens";
-
-export const BASE_PATH = "/api/v1";
-
-/** A clock that the local services share and that moves on demand. */
-export type AdjustableClock = Clock & { advanceBy(milliseconds: number): void };
 
 export interface ControlPlaneServerOptions
   extends Omit<ControlPlaneStateOptions, "clock">,

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { SECOND_REFRESH } from "./model";
 import { parseSeed } from "./seed";
 import { type ControlPlaneServerOptions, startControlPlane } from "./server";
-import { SECOND_REFRESH } from "./state";
 
 function amount(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("It must be a number, 0 or more.");

@@ -1,91 +1,26 @@
 import type { Clock } from "../../core/clock";
 import { HOUR, SECOND } from "../clock";
+import { isLive, type KeyRules, replaced } from "./key-life";
+import {
+  type Account,
+  type AgentInstance,
+  type AgentKey,
+  type AgentType,
+  type ApiKey,
+  type Contact,
+  type ControlPlaneSeed,
+  type ControlPlaneSnapshot,
+  type InstanceChange,
+  type InstanceInput,
+  type IssuedKey,
+  type Page,
+  SECOND_REFRESH,
+  type SecondRefresh,
+  type Workspace,
+} from "./model";
 import { invalidField, Refusal } from "./refusal";
 import { SAMPLE_SEED } from "./seed";
 import { randomTokens, type TokenSource } from "./tokens";
-
-/**
- * What a second refresh does while an earlier key is still in its grace period. Valmi doesn't document it, so each
- * possibility can be played. Without such an earlier key, all four are the same.
- *
- * - `A`: the key just replaced gets its grace, every earlier key keeps its own clock
- * - `B`: the key just replaced gets its grace, every earlier key dies at once
- * - `D`: the refresh is refused with 409 until the grace has ended
- * - `E`: the key just replaced dies at once, every earlier key keeps its own clock
- */
-export type SecondRefresh = "A" | "B" | "D" | "E";
-export const SECOND_REFRESH: readonly SecondRefresh[] = ["A", "B", "D", "E"];
-
-/** `read-only` may make GET calls and validate a key; `restricted` is known but allowed nothing (403). */
-export type ApiKeyStatus = "valid" | "read-only" | "restricted" | "revoked";
-
-/** An operator's credential for the Control Plane; never an agent key. */
-export interface ApiKey {
-  readonly key: string;
-  readonly workspaceId: string;
-  readonly status: ApiKeyStatus;
-}
-
-export interface Workspace {
-  readonly id: string;
-  readonly organizationId: string;
-  readonly name: string;
-}
-
-export interface AgentType {
-  readonly id: string;
-  readonly workspaceId: string;
-  /** Unique among the workspace's agent types. */
-  readonly name: string;
-  readonly description: string;
-  readonly createdAt: number;
-}
-
-export interface Account {
-  readonly id: string;
-  readonly workspaceId: string;
-  readonly name: string;
-}
-
-export interface Contact {
-  readonly id: string;
-  readonly accountId: string;
-  readonly name: string;
-}
-
-/** One agent key of one instance. It is accepted from `liveFrom` until just before `diesAt`. */
-export interface AgentKey {
-  readonly value: string;
-  readonly mintedAt: number;
-  readonly liveFrom: number;
-  /** `null` as long as no refresh has replaced it. */
-  readonly diesAt: number | null;
-  /** The `Idempotency-Key` that it was minted with, where those are honoured. */
-  readonly mintedWith: string | null;
-}
-
-export interface AgentInstance {
-  readonly id: string;
-  readonly workspaceId: string;
-  /** Unique among the workspace's instances. */
-  readonly name: string;
-  readonly description: string;
-  readonly agentTypeId: string;
-  readonly accountId: string | null;
-  readonly contactId: string | null;
-  readonly isActive: boolean;
-  readonly createdAt: number;
-  /** Every key it ever had, oldest first; the last one is the current one. */
-  readonly keys: readonly AgentKey[];
-}
-
-/** What is there from the start: Valmi documents no call here that would make it. */
-export interface ControlPlaneSeed {
-  readonly workspaces: readonly Workspace[];
-  readonly agentTypes: readonly Omit<AgentType, "createdAt">[];
-  readonly accounts: readonly Account[];
-  readonly contacts: readonly Contact[];
-}
 
 export interface ControlPlaneStateOptions {
   readonly clock: Clock;
@@ -106,44 +41,7 @@ export interface ControlPlaneStateOptions {
   readonly seed?: ControlPlaneSeed;
 }
 
-export interface Page {
-  readonly skip: number;
-  readonly limit: number;
-}
-
-export interface InstanceInput {
-  readonly name: string;
-  readonly description: string;
-  readonly agentTypeId: string;
-  readonly accountId: string | null;
-  readonly contactId: string | null;
-}
-
-export type InstanceChange = Partial<InstanceInput & { readonly isActive: boolean }>;
-
-/** The answer to a create or a refresh: the only place where a key is shown. */
-export interface IssuedKey {
-  readonly instance: AgentInstance;
-  readonly agentKey: string;
-}
-
-/** The whole state as plain JSON data. Records are immutable and shared, so taking one is cheap. */
-export interface ControlPlaneSnapshot {
-  readonly serial: number;
-  readonly apiKeys: readonly ApiKey[];
-  readonly workspaces: readonly Workspace[];
-  readonly agentTypes: readonly AgentType[];
-  readonly accounts: readonly Account[];
-  readonly contacts: readonly Contact[];
-  readonly instances: readonly AgentInstance[];
-}
-
-export const MAX_ACTIVATION_SECONDS = 60;
-
-/** Whether a key would be accepted at `now`, its instance being active. */
-export function isLive(key: AgentKey, now: number): boolean {
-  return key.liveFrom <= now && (key.diesAt === null || now < key.diesAt);
-}
+const MAX_ACTIVATION_SECONDS = 60;
 
 /**
  * The Control Plane as a state machine: no I/O, no timers, no promises. Each method is one call of the API and happens
@@ -152,8 +50,7 @@ export function isLive(key: AgentKey, now: number): boolean {
 export class ControlPlaneState {
   private readonly clock: Clock;
   private readonly tokens: TokenSource;
-  private readonly graceMs: number;
-  private readonly secondRefresh: SecondRefresh;
+  private readonly keyRules: KeyRules;
   private readonly honoursIdempotencyKey: boolean;
   private readonly activationMs: number;
   private readonly keyPrefix: string;
@@ -193,8 +90,7 @@ export class ControlPlaneState {
 
     this.clock = options.clock;
     this.tokens = options.tokens ?? randomTokens;
-    this.graceMs = graceHours * HOUR;
-    this.secondRefresh = secondRefresh;
+    this.keyRules = { graceMs: graceHours * HOUR, secondRefresh };
     this.honoursIdempotencyKey = options.honoursIdempotencyKey ?? false;
     this.activationMs = activationSeconds * SECOND;
     this.keyPrefix = keyPrefix;
@@ -311,9 +207,9 @@ export class ControlPlaneState {
     if (replayed) return { instance, agentKey: replayed.value };
 
     const now = this.clock.now();
-    const replaced = this.retire(instance, now);
+    const earlier = replaced(instance.keys, now, this.keyRules);
     const key = this.mint(now, idempotencyKey);
-    const refreshed = { ...instance, keys: [...replaced, key] };
+    const refreshed = { ...instance, keys: [...earlier, key] };
     this.instances.set(id, refreshed);
     this.keyOwners.set(key.value, id);
     return { instance: refreshed, agentKey: key.value };
@@ -378,22 +274,6 @@ export class ControlPlaneState {
     const instance = this.instances.get(this.keyOwners.get(agentKey) ?? "");
     const key = instance?.keys.find(({ value }) => value === agentKey);
     return instance?.isActive && key && isLive(key, this.clock.now()) ? instance : undefined;
-  }
-
-  /** The keys of an instance once its current one is replaced at `now`. */
-  private retire(instance: AgentInstance, now: number): AgentKey[] {
-    const earlier = instance.keys.slice(0, -1);
-    const current = instance.keys.slice(-1);
-    const graceRuns = earlier.some((key) => key.diesAt !== null && now < key.diesAt);
-    if (graceRuns && this.secondRefresh === "D")
-      throw new Refusal(409, "An earlier secret of this agent instance is still in its grace period");
-
-    const endsEarlier = this.secondRefresh === "B";
-    const endsCurrent = graceRuns && this.secondRefresh === "E";
-    return [
-      ...earlier.map((key) => (endsEarlier ? { ...key, diesAt: Math.min(key.diesAt ?? now, now) } : key)),
-      ...current.map((key) => ({ ...key, diesAt: endsCurrent ? now : now + this.graceMs })),
-    ];
   }
 
   private mint(now: number, idempotencyKey: string | undefined): AgentKey {

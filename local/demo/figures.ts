@@ -1,5 +1,7 @@
 import { DEMO_APP_ID, type LocalRun } from "../local-run";
+import type { ConsumerReport } from "./consumer";
 import { CONSUMER_APP_ID } from "./consumers";
+import type { LeakSearch } from "./leak-search";
 
 /** Numbers of calls by operation. */
 export type Calls = Readonly<Record<string, number>>;
@@ -12,6 +14,25 @@ export interface ServiceCalls {
   /** All requests: to be taken only while nobody but the functions calls. */
   readonly controlPlane: Calls;
 }
+
+export interface StoryFigures {
+  readonly environment: string;
+  readonly instances: number;
+  readonly resources: { readonly perInstance: number; readonly perEnvironment: number };
+  /** What the functions asked of each service. */
+  readonly calls: {
+    readonly provisioning: ServiceCalls;
+    /** What Secrets Manager runs when rotation is switched on: `testSecret` alone. */
+    readonly dryRun: ServiceCalls;
+    readonly rotation: ServiceCalls;
+  };
+  readonly consumers: { readonly calls: number; readonly failedCalls: number; readonly reads: number };
+  readonly startUpReader: ConsumerReport;
+  readonly leaks: LeakSearch & { readonly keys: number };
+}
+
+/** The fingerprints of an instance's keys, by the time at which they were looked at. */
+export type KeyHistory = Record<string, Record<string, string>>;
 
 export type CountedRun = Pick<LocalRun, "secretsManager" | "controlPlane" | "dynamoDb">;
 

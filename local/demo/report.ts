@@ -1,6 +1,5 @@
 import Table from "cli-table3";
-import { type Calls, type ServiceCalls, total } from "./figures";
-import type { KeyHistory, StoryFigures } from "./story";
+import { type Calls, type KeyHistory, type ServiceCalls, type StoryFigures, total } from "./figures";
 
 const STYLE = { style: { head: [], border: [] } };
 

@@ -1,6 +1,7 @@
 import type { AgentInstanceSettings, Environment } from "../../constructs";
+import type { AgentInstance, ControlPlaneSeed } from "../control-plane/model";
 import { SAMPLE_WORKSPACE_ID } from "../control-plane/seed";
-import type { AgentInstance, ControlPlaneSeed, ControlPlaneState } from "../control-plane/state";
+import type { ControlPlaneState } from "../control-plane/state";
 
 const workspaceId = SAMPLE_WORKSPACE_ID;
 

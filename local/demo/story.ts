@@ -14,29 +14,10 @@ import { Auditor } from "./auditor";
 import { ClockMoves } from "./clock-moves";
 import type { ConsumerReport } from "./consumer";
 import { Consumer } from "./consumers";
-import { countCalls, perInstance, type ServiceCalls } from "./figures";
-import { type LeakSearch, searchForLeaks } from "./leak-search";
+import { countCalls, type KeyHistory, perInstance, type ServiceCalls, type StoryFigures } from "./figures";
+import { searchForLeaks } from "./leak-search";
 import type { Progress } from "./progress";
 import { instanceTable, keyTable } from "./report";
-
-export interface StoryFigures {
-  readonly environment: string;
-  readonly instances: number;
-  readonly resources: { readonly perInstance: number; readonly perEnvironment: number };
-  /** What the functions asked of each service. */
-  readonly calls: {
-    readonly provisioning: ServiceCalls;
-    /** What Secrets Manager runs when rotation is switched on: `testSecret` alone. */
-    readonly dryRun: ServiceCalls;
-    readonly rotation: ServiceCalls;
-  };
-  readonly consumers: { readonly calls: number; readonly failedCalls: number; readonly reads: number };
-  readonly startUpReader: ConsumerReport;
-  readonly leaks: LeakSearch & { readonly keys: number };
-}
-
-/** The fingerprints of an instance's keys, by the time at which they were looked at. */
-export type KeyHistory = Record<string, Record<string, string>>;
 
 /**
  * The main job from first deploy to destroy, played on a local run. What was expected and didn't happen is among

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../core/clock";
+import type { AdjustableClock } from "../clock";
 import { CallCounter, type CallCounts } from "./calls";
 import { accessDenied, invalidParameter, SecretsManagerError } from "./errors";
 import type { EventBus } from "./event-delivery";
@@ -14,11 +15,6 @@ import type { ServiceEvent, StateOptions } from "./model";
 import { RotationDriver, type RotationDriverOptions, type RotationFunctions } from "./rotation-driver";
 import { SecretsManagerState } from "./state";
 import { errorReply, messageOf, operationOf, type Reply, readInput, regionOf } from "./wire";
-
-/** A clock that stories can move forward; `advanceBy` refuses any other. */
-interface MovableClock extends Clock {
-  advanceBy(milliseconds: number): void;
-}
 
 export interface SecretsManagerOptions
   extends Omit<StateOptions, "onEvent">,
@@ -154,7 +150,7 @@ function refusalOf({ error }: Fault): SecretsManagerError {
 }
 
 async function advance(
-  clock: Clock & Partial<MovableClock>,
+  clock: Clock & Partial<AdjustableClock>,
   state: SecretsManagerState,
   driver: Pick<RotationDriver, "settle">,
   milliseconds: number,

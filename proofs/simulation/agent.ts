@@ -4,8 +4,8 @@ import { ensureInstance } from "../../core/provisioning/lifecycle";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
+import type { SecondRefresh } from "../../local/control-plane/model";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
-import type { SecondRefresh } from "../../local/control-plane/state";
 import type { Invocation } from "../../local/secrets-manager/rotation";
 import { Auditor } from "../explorer/auditor";
 import {

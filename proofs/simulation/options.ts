@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { SECOND_REFRESH, type SecondRefresh } from "../../local/control-plane/state";
+import { SECOND_REFRESH, type SecondRefresh } from "../../local/control-plane/model";
 import { NAIVE_VARIANTS } from "../explorer/naive";
 import type { AgentOptions } from "./agent";
 

@@ -1,5 +1,5 @@
+import type { ApiKeyStatus } from "../../../local/control-plane/model";
 import { SAMPLE_SEED, SAMPLE_WORKSPACE_ID } from "../../../local/control-plane/seed";
-import type { ApiKeyStatus } from "../../../local/control-plane/state";
 import { OperatorWorld } from "../operator-world";
 
 const NEW_KEY = "token_new456789";

@@ -1,5 +1,5 @@
 import { nextRevokeStep } from "../../../cli/commands/revoke";
-import type { SecondRefresh } from "../../../local/control-plane/state";
+import type { SecondRefresh } from "../../../local/control-plane/model";
 import { OperatorWorld } from "../operator-world";
 
 const facts = {

@@ -1,14 +1,9 @@
 import fc from "fast-check";
 import { FrozenClock, HOUR, SECOND } from "../../../local/clock";
+import { type InstanceInput, SECOND_REFRESH, type SecondRefresh } from "../../../local/control-plane/model";
 import { Refusal } from "../../../local/control-plane/refusal";
 import { SAMPLE_WORKSPACE_ID as WORKSPACE } from "../../../local/control-plane/seed";
-import {
-  ControlPlaneState,
-  type ControlPlaneStateOptions,
-  type InstanceInput,
-  SECOND_REFRESH,
-  type SecondRefresh,
-} from "../../../local/control-plane/state";
+import { ControlPlaneState, type ControlPlaneStateOptions } from "../../../local/control-plane/state";
 import { seededTokens } from "../../../local/control-plane/tokens";
 
 const INPUT: InstanceInput = {
