@@ -1,17 +1,24 @@
-import { type ChildProcess, execFile } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { LOCAL_CREDENTIALS, regionVariables, withoutAws } from "./emulator";
-import { descendantsOf, exitOf, isRunning, signalProcess, startProcess, waitForEnd } from "./processes";
+import { type PhaseEnd, PhaseRunner } from "./phase-runner";
+import {
+  type Applied,
+  appliedCounts,
+  managedResources,
+  type StateResource,
+  type SynthesisedResource,
+  type SynthesisedStack,
+  synthesisedResources,
+  terraformErrors,
+} from "./terraform-records";
 import type { Toolchain } from "./toolchain";
 import { terraformCliConfig } from "./toolchain/aws-provider";
 
 const run = promisify(execFile);
-
-/** How long Terraform gets to stop in good order before it is killed. */
-const INTERRUPT_LIMIT_MS = 5_000;
 
 /** Room for a plan of a large environment as JSON. */
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
@@ -33,25 +40,6 @@ export interface DeploymentOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** A resource of the state, as far as a judgement needs it. */
-export interface StateResource {
-  readonly address: string;
-  readonly tainted: boolean;
-}
-
-export interface SynthesisedResource {
-  readonly address: string;
-  /** Such as `dev/agent-keys/instances/support/secret/secret`. */
-  readonly constructPath: string;
-}
-
-/** Numbers of resources. */
-export interface Applied {
-  readonly added: number;
-  readonly changed: number;
-  readonly destroyed: number;
-}
-
 export interface PlanOutcome {
   readonly isEmpty: boolean;
   /** The plan as `terraform show -json` prints it. */
@@ -69,10 +57,18 @@ export class DeploymentError extends Error {
  * `cdktf` exits with 0 also where its Terraform was killed, so each phase is judged by what the state says afterwards.
  */
 export class Deployment {
-  private current: ChildProcess | undefined;
-  private logs = 0;
+  private readonly runner: PhaseRunner;
 
-  private constructor(private readonly options: DeploymentOptions) {}
+  private constructor(private readonly options: DeploymentOptions) {
+    const { folder, toolchain, signal } = options;
+    const env = this.environment();
+    this.runner = new PhaseRunner({
+      folder,
+      terraform: toolchain.terraform.path,
+      env,
+      ...(signal && { signal }),
+    });
+  }
 
   /** Writes the folder's `cdktf.json` and Terraform's CLI configuration. */
   static async prepare(options: DeploymentOptions): Promise<Deployment> {
@@ -88,11 +84,6 @@ export class Deployment {
     await writeFile(join(folder, "cdktf.json"), `${JSON.stringify(settings, null, 2)}\n`);
     await writeFile(join(folder, "terraform.rc"), terraformCliConfig(toolchain.awsProvider));
     return new Deployment(options);
-  }
-
-  /** Process id of the Terraform that runs now; undefined where none does. */
-  get terraformPid(): number | undefined {
-    return this.current?.pid === undefined ? undefined : this.terraformBelow(this.current.pid)[0];
   }
 
   /**
@@ -138,7 +129,12 @@ export class Deployment {
   async plan(): Promise<PlanOutcome> {
     const file = join(this.options.folder, "plan.out");
     const args = ["plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false", `-out=${file}`];
-    const { code, logFile } = await this.execute("plan", this.options.toolchain.terraform.path, args);
+    const { code, logFile } = await this.runner.execute(
+      "plan",
+      this.options.toolchain.terraform.path,
+      args,
+      this.stackFolder(),
+    );
     if (code !== 0 && code !== 2) {
       throw await this.failure("plan", logFile, `terraform exited with ${code}`);
     }
@@ -168,77 +164,17 @@ export class Deployment {
 
   /** The managed resources that the last synth wrote. */
   async synthesised(): Promise<SynthesisedResource[]> {
-    const { resource = {} } = await this.synthesisedStack();
-    return Object.entries(resource).flatMap(([type, byName]) =>
-      Object.entries(byName).map(([name, body]) => ({
-        address: `${type}.${name}`,
-        constructPath: body["//"]?.metadata?.path ?? "",
-      })),
-    );
+    return synthesisedResources(await this.synthesisedStack());
   }
 
-  /**
-   * Ends what runs: Terraform first, by its own process id (it may sit in a session of its own, which no signal to
-   * `cdktf`'s group reaches), and in good order, so that it writes its state. Returns when everything has ended.
-   */
-  async interrupt(limitMs = INTERRUPT_LIMIT_MS): Promise<void> {
-    const top = this.current?.pid;
-    if (top === undefined || !isRunning(top)) return;
-    const all = [...descendantsOf(top).map(({ pid }) => pid), top];
-    const terraform = this.terraformBelow(top);
-    for (const pid of terraform.length > 0 ? terraform : [top]) signalProcess(pid, "SIGINT");
-    for (const pid of await waitForEnd(all, limitMs)) signalProcess(pid, "SIGKILL");
-    await waitForEnd(all, limitMs);
+  /** Process id of the Terraform that runs now; undefined if none does. */
+  get terraformPid(): number | undefined {
+    return this.runner.terraformPid;
   }
 
-  private async cdktf(...args: string[]): Promise<{ code: number; logFile: string }> {
-    const [command = "", ...flags] = args;
-    const program = require.resolve("cdktf-cli/bundle/bin/cdktf");
-    // Without the flag Terraform asks its registry for the provider's hashes of every platform.
-    const all = [program, command, this.options.environment, ...flags, "--skip-provider-lock"];
-    return this.execute(command, process.execPath, all, this.options.folder);
-  }
-
-  private async execute(
-    phase: string,
-    program: string,
-    args: readonly string[],
-    cwd = this.stackFolder(),
-  ): Promise<{ code: number; logFile: string }> {
-    const { signal } = this.options;
-    signal?.throwIfAborted();
-    this.logs += 1;
-    const number = String(this.logs).padStart(2, "0");
-    const logFile = join(this.options.folder, "logs", `${number}-${phase}.log`);
-    const child = startProcess(program, args, {
-      cwd,
-      env: this.environment(),
-      logFile,
-    });
-    this.current = child;
-    let interrupted: Promise<void> | undefined;
-    const onAbort = () => {
-      interrupted = this.interrupt();
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      const code = await exitOf(child);
-      await interrupted;
-      signal?.throwIfAborted();
-      return { code: typeof code === "number" ? code : 1, logFile };
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-      this.current = undefined;
-    }
-  }
-
-  private async terraform(...args: string[]): Promise<string> {
-    const { stdout } = await run(this.options.toolchain.terraform.path, args, {
-      cwd: this.stackFolder(),
-      env: this.environment(),
-      maxBuffer: MAX_OUTPUT_BYTES,
-    });
-    return stdout;
+  /** Ends what runs, Terraform in good order first. Returns when everything has ended. */
+  async interrupt(limitMs?: number): Promise<void> {
+    await this.runner.interrupt(limitMs);
   }
 
   /** The whole environment of the programs that it starts, for whoever runs Terraform beside it. */
@@ -258,11 +194,21 @@ export class Deployment {
     };
   }
 
-  private terraformBelow(pid: number): number[] {
-    const name = basename(this.options.toolchain.terraform.path);
-    return descendantsOf(pid)
-      .filter(({ command }) => basename(command.split(" ")[0] ?? "") === name)
-      .map((process) => process.pid);
+  private async cdktf(...args: string[]): Promise<PhaseEnd> {
+    const [command = "", ...flags] = args;
+    const program = require.resolve("cdktf-cli/bundle/bin/cdktf");
+    // Without the flag Terraform asks its registry for the provider's hashes of every platform.
+    const all = [program, command, this.options.environment, ...flags, "--skip-provider-lock"];
+    return this.runner.execute(command, process.execPath, all, this.options.folder);
+  }
+
+  private async terraform(...args: string[]): Promise<string> {
+    const { stdout } = await run(this.options.toolchain.terraform.path, args, {
+      cwd: this.stackFolder(),
+      env: this.environment(),
+      maxBuffer: MAX_OUTPUT_BYTES,
+    });
+    return stdout;
   }
 
   private async failure(phase: string, logFile: string, judgement: string): Promise<DeploymentError> {
@@ -289,53 +235,4 @@ export class Deployment {
   stackFolder(): string {
     return join(this.options.folder, "cdktf.out", "stacks", this.options.environment);
   }
-}
-
-interface SynthesisedStack {
-  readonly resource?: Readonly<Record<string, Readonly<Record<string, SynthesisedBody>>>>;
-  readonly terraform?: {
-    readonly backend?: { readonly local?: { readonly path?: string } };
-  };
-}
-
-interface SynthesisedBody {
-  readonly "//"?: { readonly metadata?: { readonly path?: string } };
-}
-
-/** The managed resources in a state file's text. */
-export function managedResources(state: string): StateResource[] {
-  if (state === "") return [];
-  const { resources = [] } = JSON.parse(state) as {
-    resources?: {
-      mode: string;
-      type: string;
-      name: string;
-      instances: { status?: string }[];
-    }[];
-  };
-  return resources
-    .filter(({ mode, instances }) => mode === "managed" && instances.length > 0)
-    .map(({ type, name, instances }) => ({
-      address: `${type}.${name}`,
-      tainted: instances.some(({ status }) => status === "tainted"),
-    }));
-}
-
-/** What the last apply in a log says it did; undefined where none came to its end. */
-export function appliedCounts(log: string): Applied | undefined {
-  const pattern = /Apply complete! Resources: (\d+) added, (\d+) changed, (\d+) destroyed/g;
-  const [, added, changed, destroyed] = [...log.matchAll(pattern)].at(-1) ?? [];
-  if (added === undefined) return undefined;
-  return {
-    added: Number(added),
-    changed: Number(changed),
-    destroyed: Number(destroyed),
-  };
-}
-
-/** The heads of Terraform's errors in a log, each once, without colours and frames. */
-export function terraformErrors(log: string): string[] {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours
-  const plain = log.replace(/\u001b\[[0-9;]*m/g, "");
-  return [...new Set([...plain.matchAll(/Error: (.+)/g)].map((match) => (match[1] ?? "").trim()))];
 }

@@ -2,9 +2,9 @@ import { type ChildProcess, execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { managedResources } from "../../local/deployment";
 import type { LocalRun } from "../../local/local-run";
 import { descendantsOf, exitOf, signalProcess, startProcess, waitForEnd } from "../../local/processes";
+import { managedResources } from "../../local/terraform-records";
 import type { Toolchain } from "../../local/toolchain";
 
 const run = promisify(execFile);

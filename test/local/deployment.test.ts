@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { appliedCounts, Deployment, managedResources, terraformErrors } from "../../local/deployment";
+import { Deployment } from "../../local/deployment";
+import { appliedCounts, managedResources, terraformErrors } from "../../local/terraform-records";
 import { removeFolders, temporaryFolder } from "./programs";
 
 afterEach(removeFolders);
