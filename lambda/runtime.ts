@@ -11,8 +11,8 @@ import { createFetch } from "../core/control-plane/route";
 import { dynamoDbIntentStore } from "../core/intent-table/intent-store";
 import { ControlPlaneApiKey } from "../core/key/credential";
 import type { Log } from "../core/log";
-import { Stop } from "../core/protocol/decision";
 import type { IntentStore } from "../core/protocol/intent";
+import { Stop } from "../core/protocol/stops";
 import { type SecretStore, secretsManagerStore } from "../core/secrets/secret-store";
 import { readSettings, type Settings } from "../core/settings/function-settings";
 

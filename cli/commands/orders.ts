@@ -1,4 +1,5 @@
-import { type Intent, type OrderKind, orderUpon } from "../../core/protocol/intent";
+import type { Intent, OrderKind } from "../../core/protocol/intent";
+import { orderUpon } from "../../core/protocol/orders";
 import { CommandError } from "../command-error";
 import { type Instance, nameOf, openInstance, readCurrent, type StoredRecord } from "../instances";
 import type { OperatorPorts } from "../ports";

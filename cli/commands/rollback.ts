@@ -1,4 +1,4 @@
-import { guardedUntil } from "../../core/protocol/decision";
+import { guardedUntil } from "../../core/protocol/grace-period";
 import { isApart } from "../audit";
 import { CommandError } from "../command-error";
 import {

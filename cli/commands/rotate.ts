@@ -1,13 +1,9 @@
 import { InvalidRequestException, RotateSecretCommand } from "@aws-sdk/client-secrets-manager";
 import type { AgentInstance, ControlPlane } from "../../core/control-plane/client";
-import {
-  guardedUntil,
-  LATE_APPLICATION_MS,
-  READ_LAG_MS,
-  STOPS,
-  type StopName,
-} from "../../core/protocol/decision";
+import { guardedUntil } from "../../core/protocol/grace-period";
 import { type Intent, isOrder } from "../../core/protocol/intent";
+import { STOPS, type StopName } from "../../core/protocol/stops";
+import { LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/timing";
 import { versionWith } from "../../core/secrets/secret-store";
 import { CommandError } from "../command-error";
 import {

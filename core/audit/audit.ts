@@ -5,7 +5,7 @@ import { isControlPlaneError } from "../control-plane/errors";
 import type { IntentReader, IntentRecord } from "../intent-table/intent-reader";
 import { ownerOf, type SecretLocation } from "../key/ownership";
 import type { Log } from "../log";
-import { Stop } from "../protocol/decision";
+import { Stop } from "../protocol/stops";
 import type { SelfTest } from "../rotation/self-test";
 import type { Fleet, ListedSecret } from "../secrets/fleet";
 import type { SecretStore } from "../secrets/secret-store";

@@ -71,6 +71,25 @@ export interface IntentStore {
   settle(intent: Intent, outcome: IntentOutcome): Promise<void>;
 }
 
+/** The intent of an attempt's first mint. `now` is on the Control Plane's clock; `remainingMs` is what is left of the attempt. */
+export function openIntent(
+  upon: Pick<Intent, "secretArn" | "baseVersionId" | "versionId" | "agentInstanceId">,
+  attempt: { readonly now: number; readonly remainingMs: number; readonly newId: () => string },
+): Intent {
+  const { now, remainingMs, newId } = attempt;
+  return {
+    ...upon,
+    owner: newId(),
+    takenAt: now,
+    graceFrom: now,
+    attemptEndsAt: now + remainingMs,
+    mint: 1,
+    idempotencyKey: newId(),
+    outcome: "open",
+    earlierMints: [],
+  };
+}
+
 /** The same for every attempt upon the same base: two that overlap cannot both store a key. */
 export function fixedVersionId(secretArn: string, base: string): string {
   const hex = createHash("sha256").update(`${secretArn} ${base}`).digest("hex");
@@ -79,61 +98,26 @@ export function fixedVersionId(secretArn: string, base: string): string {
   );
 }
 
-export interface Order {
-  readonly kind: OrderKind;
-  readonly secretArn: string;
-  /** The version under AWSCURRENT. */
-  readonly baseVersionId: string;
-  readonly agentInstanceId: string;
-  readonly owner: string;
-  /** On the Control Plane's clock, as everything here. */
-  readonly now: number;
-  /** Until when the order holds. A pause that is to end has `now` here. */
-  readonly until: number;
-}
-
-/**
- * The record of an operator's order upon the current version: to be taken where none stands there, or else to replace the
- * standing one (`IntentStore.retake`), whose mints it keeps account of. `undefined` where a mint may be on its way, or has
- * left a key behind that the next rotation has to replace first.
- */
-export function orderUpon(standing: Intent | undefined, order: Order): Intent | undefined {
-  const { kind, now, until, ...names } = order;
-  const record = { ...names, takenAt: now, attemptEndsAt: until, idempotencyKey: "none", outcome: kind };
-  if (standing === undefined) {
-    return { ...record, versionId: order.baseVersionId, graceFrom: now, mint: 0, earlierMints: [] };
-  }
-  if (!isOrder(standing) && standing.outcome !== "refused" && standing.outcome !== "promoted")
-    return undefined;
-  return {
-    ...record,
-    versionId: standing.versionId,
-    graceFrom: beganNoGrace(standing) ? now : standing.graceFrom,
-    mint: standing.mint,
-    earlierMints: earlierMintsOf(standing),
-  };
-}
-
 export function isOrder({ outcome }: Pick<Intent, "outcome">): boolean {
   return outcome === "paused" || outcome === "ordered";
 }
 
 /** `intent` as the successor of a standing one: one mint up, with the earlier mints accounted for. */
 export function succeed(standing: Intent, intent: Intent): Intent {
+  return { ...intent, ...takenOver(standing, intent.takenAt), mint: standing.mint + 1 };
+}
+
+/** What a record that is written at `now` keeps of the standing one that it replaces. */
+export function takenOver(standing: Intent, now: number): Pick<Intent, "graceFrom" | "earlierMints"> {
   return {
-    ...intent,
-    graceFrom: beganNoGrace(standing) ? intent.takenAt : standing.graceFrom,
-    mint: standing.mint + 1,
-    earlierMints: earlierMintsOf(standing),
+    graceFrom: beganNoGrace(standing) ? now : standing.graceFrom,
+    earlierMints: isOrder(standing)
+      ? standing.earlierMints
+      : [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.takenAt}`],
   };
 }
 
-/** What was refused, or only ordered, has begun no grace period; but a mint before it may have. */
+/** A refused mint, or an order, has begun no grace period. A mint before it may have. */
 function beganNoGrace(standing: Intent): boolean {
   return (standing.outcome === "refused" || isOrder(standing)) && standing.graceFrom === standing.takenAt;
-}
-
-function earlierMintsOf(standing: Intent): readonly string[] {
-  if (isOrder(standing)) return standing.earlierMints;
-  return [...standing.earlierMints, `${standing.mint}:${standing.versionId}:${standing.takenAt}`];
 }

@@ -1,17 +1,19 @@
 import type { Budget, Sleep } from "../budget";
 import type { IssuedKey } from "../control-plane/client";
 import { type ControlPlaneError, isControlPlaneError } from "../control-plane/errors";
+import { type AgentKeyRecord, serialiseRecord } from "../key/stored-value";
 import type { Log } from "../log";
 import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
-import { Stop } from "./decision";
 import { type Intent, type IntentOutcome, type IntentStore, succeed } from "./intent";
+import { Stop } from "./stops";
 
 /**
- * The one way a key comes into being, for both functions: an intent that is ours, one call that issues, one Put. Between
- * the call and the Put there is nothing else, since until the Put returns the key exists only in this memory.
+ * The one way in which a key comes into being, for rotation and provisioning alike: an intent that is ours, one call that
+ * mints, one Put. Nothing else happens between the call and the Put, since until the Put returns the key exists only in this
+ * memory.
  */
 
-/** What issue, store, test and promotion may need; without it nothing is minted. */
+/** What mint, store, test and promotion may need; without it nothing is minted. */
 export const MINT_RESERVE_MS = 45_000;
 /** Kept back from every retry, to say what went wrong. */
 const LAST_WORDS_MS = 2_000;
@@ -24,73 +26,87 @@ export interface MintDeps {
   readonly log: Log;
 }
 
+/** One way in which the Control Plane mints a key: the call, and what is stored of its answer. */
+export interface Mint {
+  /** Sent once for each intent. */
+  readonly send: (idempotencyKey: string) => Promise<IssuedKey>;
+  readonly toRecord: (minted: IssuedKey) => AgentKeyRecord;
+}
+
 export interface MintPlan {
   /** Ours: the store has confirmed it. */
   readonly intent: Intent;
-  /** The Control Plane's call that issues a key. Made once for each intent. */
-  readonly issue: (idempotencyKey: string) => Promise<IssuedKey>;
+  readonly first: Mint;
   /**
-   * Asked where the answer was lost: whether the call was certainly applied, so that nothing of it is in flight and a
-   * second mint is a decision and not a guess.
+   * Asked if the answer was lost: the mint that comes next, if the first one was certainly applied, so that nothing of it is
+   * in flight and a second one is a decision and not a guess. `undefined` if that is not certain.
    */
-  readonly wasApplied: () => Promise<boolean>;
-  /** The second call, where the first was applied and its key is lost. */
-  readonly reissue: (idempotencyKey: string) => Promise<IssuedKey>;
-  readonly toVersion: (issued: IssuedKey) => Omit<NewVersion, "versionId">;
+  readonly second: () => Promise<Mint | undefined>;
+  /** Where the key is stored: under the intent's version. */
+  readonly place: Omit<NewVersion, "versionId" | "value">;
   readonly newId: () => string;
   readonly now: () => number;
 }
 
-/**
- * Gives the key that was minted and stored, and the intent that now stands for it. Throws a `Stop`, or a
- * `VersionConflictError` where the version holds another value: then the minted key is lost, and the record says so.
- */
-export async function mintAndStore(
-  deps: MintDeps,
-  plan: MintPlan,
-): Promise<{ readonly issued: IssuedKey; readonly intent: Intent }> {
-  const { issued, intent } = await issueOnce(deps, plan);
-  if (!issued.agentKey.hasKnownFormat) {
-    deps.log.warn("the Control Plane issued a key of an unknown format", {
-      fingerprint: issued.agentKey.fingerprint,
-    });
-  }
-  await storeUntilTimeIsUp(deps, plan, intent, issued);
-  return { issued, intent };
+/** A key that was minted and stored, and the intent that now stands for it. */
+export interface Minted {
+  readonly record: AgentKeyRecord;
+  readonly intent: Intent;
 }
 
-async function issueOnce(deps: MintDeps, plan: MintPlan): Promise<{ issued: IssuedKey; intent: Intent }> {
-  const { intent } = plan;
+/**
+ * Mints a key and stores it. Throws a `Stop`, or a `VersionConflictError` if the version holds another value: then the minted
+ * key is lost, and the intent's record says so.
+ */
+export async function mintAndStore(deps: MintDeps, plan: MintPlan): Promise<Minted> {
+  const { minted, mint, intent } = await mintOnce(deps, plan);
+  if (!minted.agentKey.hasKnownFormat) {
+    deps.log.warn("the Control Plane issued a key of an unknown format", {
+      fingerprint: minted.agentKey.fingerprint,
+    });
+  }
+  const record = mint.toRecord(minted);
+  await storeUntilTimeIsUp(deps, plan, intent, record);
+  return { record, intent };
+}
+
+async function mintOnce(
+  deps: MintDeps,
+  plan: MintPlan,
+): Promise<{ readonly minted: IssuedKey; readonly mint: Mint; readonly intent: Intent }> {
+  const { intent, first } = plan;
+  let second: Mint | undefined;
   try {
-    return { issued: await plan.issue(intent.idempotencyKey), intent };
+    return { minted: await first.send(intent.idempotencyKey), mint: first, intent };
   } catch (error) {
     const lost = await settleRefusal(deps, plan, intent, error);
     deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: lost.message });
-    if (!(await certainlyApplied(plan))) throw new Stop("mint-unanswered", lost.message);
+    second = await secondMint(plan);
+    if (!second) throw new Stop("mint-unanswered", lost.message);
   }
   const again = await deps.intents.retake(nextMint(intent, plan), intent);
   if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
   try {
-    return { issued: await plan.reissue(again.intent.idempotencyKey), intent: again.intent };
+    return { minted: await second.send(again.intent.idempotencyKey), mint: second, intent: again.intent };
   } catch (error) {
     const lost = await settleRefusal(deps, plan, again.intent, error);
     throw new Stop("mint-unanswered", lost.message);
   }
 }
 
-/** Where the Control Plane cannot be asked, nothing is certain. */
-async function certainlyApplied(plan: MintPlan): Promise<boolean> {
+/** If the Control Plane cannot be asked, nothing is certain. */
+async function secondMint(plan: MintPlan): Promise<Mint | undefined> {
   try {
-    return await plan.wasApplied();
+    return await plan.second();
   } catch (error) {
-    if (isControlPlaneError(error)) return false;
+    if (isControlPlaneError(error)) return undefined;
     throw error;
   }
 }
 
 /**
- * A definite refusal is no mint: the record says so, and the next attempt need not wait for this one's end. Gives an error
- * that leaves open whether there was a mint.
+ * A definite refusal is no mint: the record says so, and the next attempt need not wait for this one's end. Gives back an
+ * error that leaves open whether there was a mint.
  */
 async function settleRefusal(
   deps: MintDeps,
@@ -106,7 +122,7 @@ async function settleRefusal(
     : new Stop("mint-refused", error.message);
 }
 
-/** Completes the record where the attempt's end is certain already: a write that fails must not hide it. */
+/** Completes the record when the attempt's end is certain already: a write that fails must not hide it. */
 export async function settleOrWarn(
   { intents, log }: { readonly intents: Pick<IntentStore, "settle">; readonly log: Log },
   intent: Intent,
@@ -131,10 +147,10 @@ async function storeUntilTimeIsUp(
   deps: MintDeps,
   plan: MintPlan,
   intent: Intent,
-  issued: IssuedKey,
+  record: AgentKeyRecord,
 ): Promise<void> {
-  const { fingerprint } = issued.agentKey;
-  const version = { ...plan.toVersion(issued), versionId: intent.versionId };
+  const { fingerprint } = record.agentKey;
+  const version = { ...plan.place, value: serialiseRecord(record), versionId: intent.versionId };
   for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
     try {
       await deps.secrets.putVersion(version);

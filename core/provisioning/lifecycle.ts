@@ -1,25 +1,28 @@
 import type { Budget, Sleep } from "../budget";
 import type { ControlPlaneAuth, ProvisioningInput, ProvisioningResult } from "../contract";
-import type {
-  AgentInstance,
-  AgentInstanceFields,
-  ControlPlane,
-  IssuedKey,
-  KeyCheck,
-} from "../control-plane/client";
+import type { AgentInstance, AgentInstanceFields, ControlPlane, KeyCheck } from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
 import { locateSecret, markDescription, ownershipOf, type SecretLocation } from "../key/ownership";
 import {
   type AgentKeyRecord,
   composeRecord,
   parseRecord,
-  serialiseRecord,
   UnreadableSecretValueError,
 } from "../key/stored-value";
 import type { Log } from "../log";
-import { ACTIVATION_MS, decideMint, Stop } from "../protocol/decision";
-import { fixedVersionId, type Intent, type IntentStore, NO_VERSION, succeed } from "../protocol/intent";
-import { MINT_RESERVE_MS, mintAndStore, settleOrWarn } from "../protocol/mint";
+import { decideMint } from "../protocol/decision";
+import { graceEndsAt } from "../protocol/grace-period";
+import {
+  fixedVersionId,
+  type Intent,
+  type IntentStore,
+  NO_VERSION,
+  openIntent,
+  succeed,
+} from "../protocol/intent";
+import { MINT_RESERVE_MS, type Mint, mintAndStore, settleOrWarn } from "../protocol/mint";
+import { Stop } from "../protocol/stops";
+import { ACTIVATION_MS } from "../protocol/timing";
 import {
   type SecretDescription,
   type SecretStore,
@@ -277,7 +280,15 @@ async function obtainKey(
     if (deps.budget.remainingMs() < MINT_RESERVE_MS) {
       throw new Stop("out-of-time", `'${input.environment}/${input.id}', deploy again`);
     }
-    const attempt = newIntent(deps, job, base, existing);
+    const attempt = openIntent(
+      {
+        secretArn: input.secretArn,
+        baseVersionId: base,
+        versionId: fixedVersionId(input.secretArn, base),
+        agentInstanceId: existing?.id ?? NO_VERSION,
+      },
+      { now: controlPlane.now(), remainingMs: deps.budget.remainingMs(), newId: deps.newId },
+    );
     const { taken, intent: standing } = await deps.intents.take(attempt);
     if (taken) return mintFirst(deps, job, standing, existing, agentTypeId);
 
@@ -330,29 +341,6 @@ async function otherAttemptsKey(deps: ProvisioningDeps, job: Job, base: string):
   return value === undefined ? undefined : readRecord(job.secret, versionStages, value).agentInstanceId;
 }
 
-function newIntent(
-  deps: ProvisioningDeps,
-  job: Job,
-  base: string,
-  existing: AgentInstance | undefined,
-): Intent {
-  const now = job.controlPlane.now();
-  return {
-    secretArn: job.input.secretArn,
-    baseVersionId: base,
-    versionId: fixedVersionId(job.input.secretArn, base),
-    owner: deps.newId(),
-    agentInstanceId: existing?.id ?? NO_VERSION,
-    takenAt: now,
-    graceFrom: now,
-    attemptEndsAt: now + deps.budget.remainingMs(),
-    mint: 1,
-    idempotencyKey: deps.newId(),
-    outcome: "open",
-    earlierMints: [],
-  };
-}
-
 async function mintFirst(
   deps: ProvisioningDeps,
   job: Job,
@@ -360,61 +348,28 @@ async function mintFirst(
   existing: AgentInstance | undefined,
   agentTypeId: string,
 ): Promise<string> {
-  const { input, secret, controlPlane } = job;
-  const fields = existing ? undefined : desiredFields(input, secret, agentTypeId);
-  let instance = existing;
-  const issue = async (idempotencyKey: string): Promise<IssuedKey> => {
-    if (instance) return controlPlane.refreshAgentKey(instance.id, idempotencyKey);
-    return controlPlane.createInstance(fields as AgentInstanceFields, idempotencyKey);
-  };
+  const { input, controlPlane } = job;
   try {
-    const { issued, intent: settled } = await mintAndStore(deps, {
+    const minted = await mintAndStore(deps, {
       intent,
-      issue: async (idempotencyKey) => {
-        try {
-          return await issue(idempotencyKey);
-        } catch (error) {
-          if (instance || !isControlPlaneError(error, "unreachable", "unavailable")) throw error;
-          // Names are unique, so a create may be repeated: at most one of the two is carried out. Where the name is
-          // taken now, it was the first, and its answer is lost.
-          return await issue(idempotencyKey).catch((second) => {
-            throw isControlPlaneError(second, "conflict") ? error : second;
-          });
-        }
-      },
+      first: existing ? refresh(deps, job, intent, existing) : creation(job, agentTypeId),
       // Only a create shows that it was applied: the name is there, with our marker.
-      wasApplied: async () => {
-        if (instance) return false;
-        instance = await findByName(job);
-        return instance !== undefined;
+      second: async () => {
+        const created = existing ? undefined : await findByName(job);
+        return created && refresh(deps, job, intent, created);
       },
-      reissue: issue,
-      toVersion: (minted) => ({
-        secretId: input.secretArn,
-        stage: "AWSCURRENT",
-        value: serialiseRecord(
-          composeRecord(
-            {
-              agentKey: minted.agentKey,
-              issuedAt: controlPlane.now(),
-              // A refresh has replaced a key, which may have users.
-              ...(instance ? { previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs } : {}),
-            },
-            mapped(minted.agentInstanceId, instance, fields),
-            job.description.tags,
-          ),
-        ),
-      }),
+      place: { secretId: input.secretArn, stage: "AWSCURRENT" },
       newId: deps.newId,
       now: () => controlPlane.now(),
     });
-    await settleOrWarn(deps, settled, {
+    const { agentKey, agentInstanceId } = minted.record;
+    await settleOrWarn(deps, minted.intent, {
       outcome: "promoted",
       settledAt: controlPlane.now(),
-      fingerprint: issued.agentKey.fingerprint,
+      fingerprint: agentKey.fingerprint,
     });
-    deps.log.info("first key stored", { id: input.id, fingerprint: issued.agentKey.fingerprint });
-    return issued.agentInstanceId;
+    deps.log.info("first key stored", { id: input.id, fingerprint: agentKey.fingerprint });
+    return agentInstanceId;
   } catch (error) {
     if (!(error instanceof VersionConflictError)) throw error;
     // Another attempt stored its key first: that one is the secret's.
@@ -424,16 +379,51 @@ async function mintFirst(
   }
 }
 
-function mapped(id: string, existing: AgentInstance | undefined, fields: AgentInstanceFields | undefined) {
-  return existing
-    ? { ...existing, id }
-    : {
-        id,
-        name: fields?.name ?? "",
-        agentTypeId: fields?.agentTypeId ?? "",
-        accountId: fields?.accountId ?? "",
-        contactId: fields?.contactId ?? "",
-      };
+/** A refresh has replaced a key, which may have users. */
+function refresh(deps: ProvisioningDeps, job: Job, intent: Intent, instance: AgentInstance): Mint {
+  return {
+    send: (idempotencyKey) => job.controlPlane.refreshAgentKey(instance.id, idempotencyKey),
+    toRecord: ({ agentKey, agentInstanceId }) =>
+      composeRecord(
+        {
+          agentKey,
+          issuedAt: job.controlPlane.now(),
+          previousKeyExpiresAt: graceEndsAt(intent, deps.gracePeriodMs),
+        },
+        { ...instance, id: agentInstanceId },
+        job.description.tags,
+      ),
+  };
+}
+
+function creation({ input, secret, controlPlane, description }: Job, agentTypeId: string): Mint {
+  const fields = desiredFields(input, secret, agentTypeId);
+  return {
+    send: async (idempotencyKey) => {
+      try {
+        return await controlPlane.createInstance(fields, idempotencyKey);
+      } catch (error) {
+        if (!isControlPlaneError(error, "unreachable", "unavailable")) throw error;
+        // Names are unique, so a create may be repeated: at most one of the two is carried out. If the name is taken now,
+        // it was the first, and its answer is lost.
+        return await controlPlane.createInstance(fields, idempotencyKey).catch((second) => {
+          throw isControlPlaneError(second, "conflict") ? error : second;
+        });
+      }
+    },
+    toRecord: ({ agentKey, agentInstanceId }) =>
+      composeRecord(
+        { agentKey, issuedAt: controlPlane.now() },
+        {
+          id: agentInstanceId,
+          name: fields.name,
+          agentTypeId: fields.agentTypeId,
+          accountId: fields.accountId ?? "",
+          contactId: fields.contactId ?? "",
+        },
+        description.tags,
+      ),
+  };
 }
 
 /** Name, description, account and contact follow the input; the agent type is fixed when an instance is created. */

@@ -2,8 +2,10 @@ import type { AgentInstance, ControlPlane } from "../control-plane/client";
 import { isControlPlaneError } from "../control-plane/errors";
 import { locateSecret, ownershipOf } from "../key/ownership";
 import { type AgentKeyRecord, parseRecord } from "../key/stored-value";
-import { guardedUntil, Stop, type StoredKey } from "../protocol/decision";
+import type { StoredKey } from "../protocol/decision";
+import { guardedUntil } from "../protocol/grace-period";
 import { MINT_RESERVE_MS } from "../protocol/mint";
+import { Stop } from "../protocol/stops";
 import { type SecretDescription, versionWith } from "../secrets/secret-store";
 import { dropPending, type Rotation, type RotationDeps } from "./rotation";
 

@@ -1,8 +1,9 @@
 import type { ControlPlane } from "../control-plane/client";
 import type { AgentKeyRecord } from "../key/stored-value";
-import { ACTIVATION_MS, Stop } from "../protocol/decision";
 import type { Intent, IntentOutcome } from "../protocol/intent";
 import { settleOrWarn } from "../protocol/mint";
+import { Stop } from "../protocol/stops";
+import { ACTIVATION_MS } from "../protocol/timing";
 import { versionWith } from "../secrets/secret-store";
 import { answered, isNewer, readStored, type Sight } from "./look";
 import { dropPending, LAST_WORDS_MS, type Rotation, type RotationDeps } from "./rotation";

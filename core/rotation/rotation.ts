@@ -1,8 +1,8 @@
 import type { Budget, Sleep } from "../budget";
 import type { ControlPlane } from "../control-plane/client";
 import type { Log } from "../log";
-import { Stop, type StopName } from "../protocol/decision";
 import type { IntentStore } from "../protocol/intent";
+import { Stop, type StopName } from "../protocol/stops";
 import type { SecretDescription, SecretStore } from "../secrets/secret-store";
 
 export const ROTATION_STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;

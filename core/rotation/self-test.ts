@@ -1,6 +1,6 @@
 import { parseRecord } from "../key/stored-value";
-import { Stop } from "../protocol/decision";
 import type { Intent } from "../protocol/intent";
+import { Stop } from "../protocol/stops";
 import { versionWith } from "../secrets/secret-store";
 import { activeInstance } from "./look";
 import type { RotationDeps } from "./rotation";

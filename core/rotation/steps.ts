@@ -1,8 +1,9 @@
-import type { AgentKey } from "../key/credential";
-import { type AgentKeyRecord, composeRecord, serialiseRecord } from "../key/stored-value";
-import { decideMint, decideStep, type MintCourse, Stop } from "../protocol/decision";
-import { type Intent, succeed } from "../protocol/intent";
-import { mintAndStore } from "../protocol/mint";
+import { composeRecord } from "../key/stored-value";
+import { decideMint, decideStep, type MintCourse } from "../protocol/decision";
+import { graceEndsAt } from "../protocol/grace-period";
+import { type Intent, openIntent, succeed } from "../protocol/intent";
+import { type Mint, type Minted, mintAndStore } from "../protocol/mint";
+import { Stop } from "../protocol/stops";
 import { VersionConflictError, versionWith } from "../secrets/secret-store";
 import {
   activeInstance,
@@ -34,7 +35,15 @@ export async function runStep(deps: RotationDeps, request: RotationRequest): Pro
 
 async function createSecret(deps: RotationDeps, rotation: Rotation): Promise<void> {
   const sight = await lookBeforeMinting(deps, rotation);
-  const attempt = newIntent(deps, sight);
+  const attempt = openIntent(
+    {
+      secretArn: rotation.secretArn,
+      baseVersionId: rotation.base,
+      versionId: rotation.token,
+      agentInstanceId: sight.current.agentInstanceId,
+    },
+    { now: sight.controlPlane.now(), remainingMs: deps.budget.remainingMs(), newId: deps.newId },
+  );
   const { taken, intent } = await deps.intents.take(attempt);
   if (taken && !sight.pending) return mintAndPromote(deps, sight, intent);
 
@@ -86,53 +95,32 @@ async function settleUnused(
   else if (state === "pending-key-dead") await deps.intents.settle(intent, { outcome: "dead", settledAt });
 }
 
-function newIntent(deps: RotationDeps, sight: Sight): Intent {
-  const now = sight.controlPlane.now();
-  return {
-    secretArn: sight.secretArn,
-    baseVersionId: sight.base,
-    versionId: sight.token,
-    owner: deps.newId(),
-    agentInstanceId: sight.current.agentInstanceId,
-    takenAt: now,
-    graceFrom: now,
-    attemptEndsAt: now + deps.budget.remainingMs(),
-    mint: 1,
-    idempotencyKey: deps.newId(),
-    outcome: "open",
-    earlierMints: [],
-  };
-}
-
 async function mintAndPromote(deps: RotationDeps, sight: Sight, intent: Intent): Promise<void> {
   const { controlPlane, current, currentAccepted } = sight;
-  const refresh = (idempotencyKey: string) =>
-    controlPlane.refreshAgentKey(current.agentInstanceId, idempotencyKey);
-  const toRecord = (agentKey: AgentKey): AgentKeyRecord =>
-    composeRecord(
-      {
-        agentKey,
-        issuedAt: controlPlane.now(),
-        // Counted from before the first refresh that may have been applied, so that it is never later than the truth.
-        previousKeyExpiresAt: intent.graceFrom + deps.gracePeriodMs,
-      },
-      sight.instance,
-      sight.description.tags,
-    );
-  let record: AgentKeyRecord | undefined;
-  let minted: Awaited<ReturnType<typeof mintAndStore>>;
+  const refresh: Mint = {
+    send: (idempotencyKey) => controlPlane.refreshAgentKey(current.agentInstanceId, idempotencyKey),
+    toRecord: ({ agentKey }) =>
+      composeRecord(
+        {
+          agentKey,
+          issuedAt: controlPlane.now(),
+          previousKeyExpiresAt: graceEndsAt(intent, deps.gracePeriodMs),
+        },
+        sight.instance,
+        sight.description.tags,
+      ),
+  };
+  let minted: Minted;
   try {
     minted = await mintAndStore(deps, {
       intent,
-      issue: refresh,
+      first: refresh,
       // Accepted just before, refused now: the refresh was applied, and nothing of it is in flight.
-      wasApplied: async () =>
-        currentAccepted && !(await controlPlane.checkAgentKey(current.agentKey)).accepted,
-      reissue: refresh,
-      toVersion: ({ agentKey }) => {
-        record = toRecord(agentKey);
-        return pendingVersion(sight, serialiseRecord(record));
-      },
+      second: async () =>
+        currentAccepted && !(await controlPlane.checkAgentKey(current.agentKey)).accepted
+          ? refresh
+          : undefined,
+      place: pendingPlace(sight),
       newId: deps.newId,
       now: () => controlPlane.now(),
     });
@@ -144,9 +132,9 @@ async function mintAndPromote(deps: RotationDeps, sight: Sight, intent: Intent):
   }
   deps.log.info("minted and stored", {
     mint: minted.intent.mint,
-    fingerprint: minted.issued.agentKey.fingerprint,
+    fingerprint: minted.record.agentKey.fingerprint,
   });
-  await testAndPromote(deps, sight, record ?? toRecord(minted.issued.agentKey), minted.intent);
+  await testAndPromote(deps, sight, minted.record, minted.intent);
 }
 
 /** Also the dry run when rotation is switched on: the version then holds a copy of the current value. */
@@ -159,10 +147,9 @@ async function testSecret(deps: RotationDeps, rotation: Rotation): Promise<void>
   deps.log.info("tested", { fingerprint: pending.record.agentKey.fingerprint });
 }
 
-function pendingVersion(rotation: Rotation, value: string) {
+function pendingPlace(rotation: Rotation) {
   return {
     secretId: rotation.secretArn,
-    value,
     stage: "AWSPENDING" as const,
     ...(rotation.rotationToken === undefined ? {} : { rotationToken: rotation.rotationToken }),
   };
@@ -170,5 +157,5 @@ function pendingVersion(rotation: Rotation, value: string) {
 
 /** A key stored under an older token is copied to this one, since Secrets Manager waits for this one. */
 async function putPending(deps: RotationDeps, rotation: Rotation, value: string): Promise<void> {
-  await deps.secrets.putVersion({ ...pendingVersion(rotation, value), versionId: rotation.token });
+  await deps.secrets.putVersion({ ...pendingPlace(rotation), value, versionId: rotation.token });
 }

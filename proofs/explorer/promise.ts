@@ -1,5 +1,5 @@
 import { HOURLY_MS, KEY_CHECK_MS, WATCHDOG_MS } from "../../core/audit/intervals";
-import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/decision";
+import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/timing";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
 import type { Fault } from "./story";
 import type { Configuration } from "./world";

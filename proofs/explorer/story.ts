@@ -1,4 +1,5 @@
-import { LATE_APPLICATION_MS, Stop } from "../../core/protocol/decision";
+import { Stop } from "../../core/protocol/stops";
+import { LATE_APPLICATION_MS } from "../../core/protocol/timing";
 import { ensureInstance } from "../../core/provisioning/lifecycle";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";

@@ -10,7 +10,8 @@ import {
   serialiseRecord,
   UnreadableSecretValueError,
 } from "../../core/key/stored-value";
-import { orderUpon, succeed } from "../../core/protocol/intent";
+import { succeed } from "../../core/protocol/intent";
+import { orderUpon } from "../../core/protocol/orders";
 import { TAG_NAMES } from "./events";
 import { altered, garbled, jsonText, MARKERS, type Outcome, refusedBy, target, tellsNoKey } from "./target";
 

@@ -24,7 +24,10 @@ interface Suite {
   readonly tests: readonly string[];
 }
 
-const DECISION: Suite = { files: ["core/protocol/decision.ts"], tests: ["core/protocol/decision"] };
+const DECISION: Suite = {
+  files: ["decision", "grace-period", "stops"].map((name) => `core/protocol/${name}.ts`),
+  tests: ["decision", "grace-period", "stops"].map((name) => `core/protocol/${name}`),
+};
 const ROTATION_TESTS = ["core/rotation/steps", "core/rotation/look", "core/rotation/promote"];
 const STEPS: Suite = { files: ["core/rotation/steps.ts"], tests: ROTATION_TESTS };
 const ROTATION: Suite = {
@@ -36,8 +39,8 @@ const ROTATION_FUNCTION: Suite = {
   tests: ["lambda/rotation/handler", "core/rotation/self-test"],
 };
 const MINT: Suite = {
-  files: ["core/protocol/mint.ts", "core/protocol/intent.ts"],
-  tests: ["core/protocol/mint", "core/protocol/intent"],
+  files: ["mint", "intent", "orders"].map((name) => `core/protocol/${name}.ts`),
+  tests: ["mint", "intent", "orders"].map((name) => `core/protocol/${name}`),
 };
 const PROVISIONING: Suite = {
   files: ["core/provisioning/lifecycle.ts"],

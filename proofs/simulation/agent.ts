@@ -1,5 +1,5 @@
 import { dueIn, slotOf, type Turn } from "../../core/audit/intervals";
-import { Stop } from "../../core/protocol/decision";
+import { Stop } from "../../core/protocol/stops";
 import { ensureInstance } from "../../core/provisioning/lifecycle";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { STOPS } from "../../core/protocol/decision";
+import { STOPS } from "../../core/protocol/stops";
 import { promiseTable } from "../../proofs/explorer/promise";
 
 const page = readFileSync(join(__dirname, "..", "..", "docs", "rotation-protocol.md"), "utf8");

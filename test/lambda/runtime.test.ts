@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { ControlPlaneError } from "../../core/control-plane/errors";
-import { Stop } from "../../core/protocol/decision";
+import { Stop } from "../../core/protocol/stops";
 import { invocationPorts, presentable, untilAllowed } from "../../lambda/runtime";
 import { SECOND } from "../../local/clock";
 import { intent } from "../../proofs/harness/builders";

@@ -1,18 +1,7 @@
-import {
-  ACTIVATION_MS,
-  decideMint,
-  decideStep,
-  guardedUntil,
-  LATE_APPLICATION_MS,
-  LEAST_KEY_AGE_MS,
-  type MintCourse,
-  READ_LAG_MS,
-  STOPS,
-  Stop,
-  type StopName,
-  type StoredKey,
-} from "../../../core/protocol/decision";
+import { decideMint, decideStep, type MintCourse, type StoredKey } from "../../../core/protocol/decision";
 import type { Intent } from "../../../core/protocol/intent";
+import type { StopName } from "../../../core/protocol/stops";
+import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../../core/protocol/timing";
 import { START } from "../../../proofs/harness/builders";
 
 const HOUR = 60 * 60_000;
@@ -80,45 +69,6 @@ describe("before a step", () => {
       "rotation-disabled",
       "unknown-version",
     ]);
-  });
-});
-
-describe("no refresh is made", () => {
-  const DAY = 24 * HOUR;
-  test.each<[string, { issuedAt: number; previousKeyExpiresAt?: number }, number, number | undefined]>([
-    ["after a key that was created with its instance: at any time", { issuedAt: START }, DAY, undefined],
-    [
-      "before the end of the grace that began with the current key",
-      { issuedAt: START, previousKeyExpiresAt: START + DAY },
-      DAY,
-      START + DAY,
-    ],
-    [
-      "nor before the end of a lost mint's, which began later than the one that is promised",
-      { issuedAt: START + 5 * HOUR, previousKeyExpiresAt: START + DAY },
-      DAY,
-      START + 29 * HOUR,
-    ],
-    [
-      "before a promised end that is later than today's grace period would have it",
-      { issuedAt: START, previousKeyExpiresAt: START + DAY },
-      2 * HOUR,
-      START + DAY,
-    ],
-    [
-      "within an hour where the grace is zero",
-      { issuedAt: START, previousKeyExpiresAt: START },
-      0,
-      START + LEAST_KEY_AGE_MS,
-    ],
-    [
-      "within an hour where the grace is shorter",
-      { issuedAt: START, previousKeyExpiresAt: START + 60_000 },
-      60_000,
-      START + HOUR,
-    ],
-  ])("%s", (_, current, gracePeriodMs, until) => {
-    expect(guardedUntil(current, gracePeriodMs)).toBe(until);
   });
 });
 
@@ -273,11 +223,4 @@ describe("minting", () => {
       expect(decide(outcome, stored, decided.until, where, { wasPromoted }).course).not.toBe("stop");
     }
   });
-});
-
-test.each(Object.entries(STOPS))("the stop %s says its name and what comes next", (state, text) => {
-  const stop = new Stop(state as StopName, "detail");
-  expect(stop.message).toBe(`${state}: ${text} (detail)`);
-  expect(stop).toMatchObject({ name: "Stop", state });
-  expect(new Stop(state as StopName).message).toBe(`${state}: ${text}`);
 });

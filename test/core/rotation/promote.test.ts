@@ -1,8 +1,8 @@
 import type { KeyCheck } from "../../../core/control-plane/client";
 import { ControlPlaneError } from "../../../core/control-plane/errors";
 import { AgentKey } from "../../../core/key/credential";
-import { ACTIVATION_MS } from "../../../core/protocol/decision";
 import type { IntentOutcome } from "../../../core/protocol/intent";
+import { ACTIVATION_MS } from "../../../core/protocol/timing";
 import type { Sight } from "../../../core/rotation/look";
 import { testAndPromote, waitUntilLive } from "../../../core/rotation/promote";
 import type { RotationDeps } from "../../../core/rotation/rotation";

@@ -1,7 +1,8 @@
 import { AgentKey } from "../../../core/key/credential";
 import { serialiseRecord } from "../../../core/key/stored-value";
-import { Stop, type StopName } from "../../../core/protocol/decision";
-import { type Intent, orderUpon } from "../../../core/protocol/intent";
+import type { Intent } from "../../../core/protocol/intent";
+import { orderUpon } from "../../../core/protocol/orders";
+import { Stop, type StopName } from "../../../core/protocol/stops";
 import { ROTATION_STEPS, type RotationDeps } from "../../../core/rotation/rotation";
 import { runStep } from "../../../core/rotation/steps";
 import { DAY, HOUR, MINUTE, SECOND } from "../../../local/clock";

@@ -1,0 +1,69 @@
+import { type Intent, succeed } from "../../../core/protocol/intent";
+import { orderUpon } from "../../../core/protocol/orders";
+import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
+
+describe("an order", () => {
+  const HOUR = 3_600_000;
+  const standing = (overrides: Partial<Intent>) => intent({ takenAt: START + HOUR, ...overrides });
+  const next = intent({ takenAt: START + 2 * HOUR, graceFrom: START + 2 * HOUR });
+  const order = (kind: "paused" | "ordered" = "paused") => ({
+    kind,
+    secretArn: SECRET_ARN,
+    baseVersionId: "version-1",
+    agentInstanceId: "ai_1",
+    owner: "operator-1",
+    now: START + HOUR,
+    until: START + 5 * HOUR,
+  });
+
+  test("an order upon a version with no mint is number 0, and holds until its end", () => {
+    expect(orderUpon(undefined, order("ordered"))).toEqual({
+      secretArn: SECRET_ARN,
+      baseVersionId: "version-1",
+      versionId: "version-1",
+      agentInstanceId: "ai_1",
+      owner: "operator-1",
+      takenAt: START + HOUR,
+      graceFrom: START + HOUR,
+      attemptEndsAt: START + 5 * HOUR,
+      mint: 0,
+      idempotencyKey: "none",
+      outcome: "ordered",
+      earlierMints: [],
+    });
+  });
+
+  test("the mint after an order is number 1, with the old key's last hours counted from it", () => {
+    const ordered = orderUpon(undefined, order()) as Intent;
+    expect(succeed(ordered, next)).toEqual({ ...next, mint: 1, earlierMints: [] });
+    const ended = orderUpon(ordered, { ...order("ordered"), now: START + 90 * 60_000 }) as Intent;
+    expect(ended).toMatchObject({ outcome: "ordered", mint: 0, graceFrom: START + 90 * 60_000 });
+    expect(succeed(ended, next)).toEqual({ ...next, mint: 1, earlierMints: [] });
+  });
+
+  test("an order upon a mint that is settled keeps account of it", () => {
+    const promoted = standing({
+      outcome: "promoted",
+      mint: 2,
+      versionId: "v2",
+      graceFrom: START,
+      earlierMints: ["1:v1:5"],
+    });
+    const paused = orderUpon(promoted, order()) as Intent;
+    const earlierMints = ["1:v1:5", `2:v2:${START + HOUR}`];
+    expect(paused).toMatchObject({
+      outcome: "paused",
+      mint: 2,
+      versionId: "v2",
+      graceFrom: START,
+      earlierMints,
+    });
+    expect(succeed(paused, next)).toMatchObject({ mint: 3, graceFrom: START, earlierMints });
+    const refused = standing({ outcome: "refused", graceFrom: START + HOUR });
+    expect(orderUpon(refused, order())).toMatchObject({ mint: 1, graceFrom: START + HOUR });
+  });
+
+  test.each(["open", "lost", "dead"] as const)("there is no order upon a mint that is %s", (outcome) => {
+    expect(orderUpon(standing({ outcome }), order())).toBeUndefined();
+  });
+});
