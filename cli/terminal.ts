@@ -5,10 +5,12 @@ import { CommandError } from "./command-error";
 export interface Terminal {
   print(result: string): void;
   tell(line: string): void;
-  /** How far long work has come; shown only where a person looks on. */
+  /** How far long work has come; shown only if a person looks on. */
   progress(done: number, all: number): void;
-  /** Asks a person. Throws a `CommandError` where nobody is there. */
+  /** Asks a person. Throws a `CommandError` if nobody is there. */
   confirm(question: string): Promise<boolean>;
+  /** The whole of standard input without surrounding white space. At a terminal it says what it waits for. */
+  readInput(what: string): Promise<string>;
 }
 
 export const processTerminal: Terminal = {
@@ -33,9 +35,15 @@ export const processTerminal: Terminal = {
       asking.close();
     }
   },
+  async readInput(what) {
+    if (process.stdin.isTTY) process.stderr.write(`${what}, then Enter and Ctrl-D:\n`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString("utf8").trim();
+  },
 };
 
-/** Asks unless `yes` was given. Throws the `CommandError` `refused` where the answer is no. */
+/** Asks unless `yes` was given. Throws the `CommandError` `refused` if the answer is no. */
 export async function agree(terminal: Terminal, question: string, yes: boolean): Promise<void> {
   if (yes) terminal.tell(question.replace(/\?$/, ": yes"));
   else if (!(await terminal.confirm(question))) {

@@ -1,4 +1,8 @@
+import { FUNCTION_PURPOSES, functionName } from "../core/contract";
 import type { ResolvedSettings } from "./environment/environment";
+
+/** Also the name of the function's role. */
+export { functionName };
 
 /**
  * Every name that is made, from the prefix, the environment and the id alone. They are pinned by tests: a changed
@@ -7,16 +11,8 @@ import type { ResolvedSettings } from "./environment/environment";
 
 type Environment = Pick<ResolvedSettings, "namePrefix" | "name">;
 
-export const FUNCTION_PURPOSES = ["rotation", "provisioning", "audit"] as const;
-export type FunctionPurpose = (typeof FUNCTION_PURPOSES)[number];
-
 /** Lambda's limit for the name of a function, and IAM's for that of a role. */
 export const MAX_FUNCTION_NAME_LENGTH = 64;
-
-/** Also the name of the function's role. */
-export function functionName({ namePrefix, name }: Environment, purpose: FunctionPurpose): string {
-  return `${namePrefix}-${name}-agent-key-${purpose}`;
-}
 
 /** The names of all functions of an environment. */
 export function functionNames(environment: Environment): string[] {

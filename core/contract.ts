@@ -3,6 +3,18 @@
  * no behaviour and no import.
  */
 
+/** The functions of an environment, by what they are for. */
+export const FUNCTION_PURPOSES = ["rotation", "provisioning", "audit"] as const;
+export type FunctionPurpose = (typeof FUNCTION_PURPOSES)[number];
+
+/** The name of one of them. It must not change: Terraform would delete and create every agent instance. */
+export function functionName(
+  { namePrefix, name }: { readonly namePrefix: string; readonly name: string },
+  purpose: FunctionPurpose,
+): string {
+  return `${namePrefix}-${name}-agent-key-${purpose}`;
+}
+
 /** Environment variables of the functions. None of them ever holds a key. */
 export const FUNCTION_ENV = {
   /** Base URL of the Control Plane, such as `https://value.valmi.io/api/v1`, without a trailing slash. */

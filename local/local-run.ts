@@ -4,6 +4,8 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { setOperatorKey } from "../cli/commands/operator-key";
 import type { Environment } from "../constructs";
 import { LOCAL_RUN_VARIABLE } from "../constructs/environment/environment";
+import { realSleep } from "../core/budget";
+import { systemClock } from "../core/clock";
 import { SettableClock } from "./clock";
 import { type LocalCloudwatch, startCloudwatch } from "./cloudwatch";
 import {
@@ -186,12 +188,15 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       env,
     });
     open({ close: () => deployment.interrupt() });
-    await setOperatorKey(secrets, {
-      secretName: environment.controlPlane.apiKeySecretName,
-      controlPlaneUrl: controlPlane.url,
-      auth: environment.controlPlane.auth ?? "api-key",
-      text: controlPlane.apiKey,
-    });
+    await setOperatorKey(
+      { aws: { secretsManager: secrets }, clock: systemClock, sleep: realSleep },
+      {
+        secretName: environment.controlPlane.apiKeySecretName,
+        controlPlaneUrl: controlPlane.url,
+        auth: environment.controlPlane.auth ?? "api-key",
+        text: controlPlane.apiKey,
+      },
+    );
 
     return {
       folder,

@@ -1,10 +1,45 @@
-import { ResourceNotFoundException, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { ResourceNotFoundException } from "@aws-sdk/client-secrets-manager";
+import type { Command } from "commander";
 import { type ControlPlaneAuth, SECRET_TAGS } from "../../core/contract";
-import { AgentKey, ControlPlaneApiKey } from "../../core/key/credential";
+import { AgentKey } from "../../core/key/credential";
 import { composeRecord, parseRecord, serialiseRecord } from "../../core/key/stored-value";
 import { fixedVersionId, NO_VERSION } from "../../core/protocol/intent";
 import { type SecretStore, secretsManagerStore, versionWith } from "../../core/secrets/secret-store";
-import { controlPlaneFor } from "../control-plane";
+import type { CommandLine } from "../answer";
+import { controlPlaneFor, readApiKey } from "../instances/environment";
+import { type AuthOption, auth, json, region } from "../options";
+import type { OperatorPorts } from "../ports";
+
+export function registerAdopt(program: Command, line: CommandLine): void {
+  program
+    .command("adopt")
+    .description("read an adopted instance's present agent key from standard input, check it, and store it")
+    .requiredOption(
+      "--secret <name>",
+      "name of the agent key's secret, made by the deploy that asked for this command",
+    )
+    .requiredOption("--api-key-secret <name>", "name or ARN of the secret that holds the operator's API key")
+    .addOption(auth)
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(adopt));
+}
+
+async function adopt(
+  ports: OperatorPorts,
+  options: AuthOption & { readonly secret: string; readonly apiKeySecret: string },
+) {
+  const done = await adoptAgentKey(ports, {
+    secretName: options.secret,
+    apiKeySecret: options.apiKeySecret,
+    auth: options.auth,
+    text: await ports.terminal.readInput("agent key"),
+  });
+  return {
+    text: `stored key ${done.fingerprint} of agent instance ${done.agentInstanceId}; now deploy again`,
+    json: done,
+  };
+}
 
 export interface AdoptRequest {
   readonly secretName: string;
@@ -21,11 +56,13 @@ export interface AdoptRequest {
  * for a key, or the key is refused or another instance's.
  */
 export async function adoptAgentKey(
-  client: SecretsManagerClient,
+  ports: Pick<OperatorPorts, "clock" | "sleep" | "fetch"> & {
+    readonly aws: Pick<OperatorPorts["aws"], "secretsManager">;
+  },
   request: AdoptRequest,
 ): Promise<{ readonly agentInstanceId: string; readonly fingerprint: string }> {
   const agentKey = new AgentKey(request.text);
-  const store = secretsManagerStore(client);
+  const store = secretsManagerStore(ports.aws.secretsManager);
   const { arn, tags, versionStages, rotationEnabled } = await describe(store, request.secretName);
   const expectedId = tags[SECRET_TAGS.adoptedInstanceId];
   const url = tags[SECRET_TAGS.controlPlaneUrl];
@@ -42,7 +79,7 @@ export async function adoptAgentKey(
   }
   const apiKey = await readApiKey(store, request.apiKeySecret);
   const urlFrom = `tag ${SECRET_TAGS.controlPlaneUrl}`;
-  const controlPlane = controlPlaneFor({ url, urlFrom, auth: request.auth, apiKey });
+  const controlPlane = controlPlaneFor({ url, urlFrom, auth: request.auth, apiKey }, ports);
   const instance = await controlPlane.getInstance(expectedId);
   if (!instance)
     throw new Error(`the Control Plane has no instance ${expectedId}, which the secret's tag names`);
@@ -80,12 +117,4 @@ async function describe(store: SecretStore, secretName: string) {
       `--secret: there is no secret '${secretName}' in this account and region; deploy first, which makes it`,
     );
   }
-}
-
-async function readApiKey(store: SecretStore, secretId: string): Promise<ControlPlaneApiKey> {
-  const text = ((await store.readCurrent(secretId)) ?? "").trim();
-  if (text !== "") return new ControlPlaneApiKey(text);
-  throw new Error(
-    `--api-key-secret: '${secretId}' holds no API key; store one: valmi-agent-keys operator-key set`,
-  );
 }

@@ -3,16 +3,47 @@ import path from "node:path";
 import { DescribeTrailsCommand, GetTrailStatusCommand } from "@aws-sdk/client-cloudtrail";
 import { GetFunctionConfigurationCommand, ResourceNotFoundException } from "@aws-sdk/client-lambda";
 import Table from "cli-table3";
+import type { Command } from "commander";
 import { lambdaRotationFunction, snsAlerts } from "../../core/audit/ports";
+import { command } from "../../core/command-line";
 import { AUDIT_ENV, AWS_PROVIDER_VERSIONS } from "../../core/contract";
-import { auditorOf } from "../audit";
-import { type EnvironmentAccess, type ListedInstance, nameOf, openEnvironment } from "../instances";
+import { MINUTE, moment, span } from "../../core/time";
+import type { CommandLine } from "../answer";
+import { connectOnTime, type EnvironmentAccess, openEnvironment } from "../instances/environment";
+import { type ListedInstance, listSome, nameOf } from "../instances/instance";
+import { type EnvironmentOption, environment, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
 import { TABLE_STYLE } from "../tables";
-import { MINUTE, moment, span } from "../times";
+
+export function registerDoctor(program: Command, line: CommandLine): void {
+  program
+    .command("doctor")
+    .description(
+      "what rotations need: permissions, API key, Control Plane, clocks, schedules, alerts, versions; changes nothing",
+    )
+    .addOption(environment)
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(doctor));
+}
+
+async function doctor(ports: OperatorPorts, options: EnvironmentOption) {
+  const instances = await listSome(ports, options.environment);
+  const checks: Check[] = [];
+  for (const name of new Set(instances.map((instance) => instance.environment))) {
+    const own = instances.filter((instance) => instance.environment === name);
+    checks.push(...(await examine(ports, name, own)));
+  }
+  const isHealthy = checks.every(({ state }) => state !== "problem");
+  return {
+    text: checksTable(checks),
+    json: checks,
+    exit: isHealthy ? ("done" as const) : ("findings" as const),
+  };
+}
 
 /** One thing that has to be right for rotations to work, and for somebody to hear when they don't. */
-export interface Check {
+interface Check {
   readonly environment: string;
   readonly name: CheckName;
   /** `unseen`: it could not be looked at from here, so that nobody knows. */
@@ -45,7 +76,7 @@ const unseen = (detail: string): Judgement => ({ state: "unseen", detail });
 const MOST_SKEW_MS = 2 * MINUTE;
 
 /** Looks at everything that can be looked at from here. Changes nothing: the self-test writes the value that is there. */
-export async function examine(
+async function examine(
   ports: OperatorPorts,
   environment: string,
   instances: readonly ListedInstance[],
@@ -84,8 +115,7 @@ export async function examine(
       return ok(`accepted for workspace '${await controlPlane.workspaceName()}'`);
     });
     await check("clock", async () => {
-      const controlPlane = await connect();
-      await controlPlane.workspaceName();
+      const controlPlane = await connectOnTime({ connect });
       return judgeClock(controlPlane.now(), ports.clock.now());
     });
     const withKey = instances.find(({ versionStages }) => Object.keys(versionStages).length > 0);
@@ -103,7 +133,7 @@ export async function examine(
   const now = ports.clock.now();
   await check("schedules", async () => judgeSchedules(instances, access?.rotationFunctionArn, now));
   let topicArn: string | undefined;
-  const auditor = auditorOf(first.rotationFunction);
+  const { auditor } = first;
   const hasAuditor = await check("auditor", async () => {
     const found = await ports.aws.lambda
       .send(new GetFunctionConfigurationCommand({ FunctionName: auditor }))
@@ -159,12 +189,12 @@ export function judgeSchedules(
     }
     return [];
   });
-  const days = [...new Set(instances.map(({ automaticallyAfterDays }) => automaticallyAfterDays))];
+  const days = [...new Set(instances.map(({ rotation }) => rotation.automaticallyAfterDays))];
   if (days.length > 1) wrong.push(`there are several intervals: ${days.join(", ")} days`);
   if (wrong.length === 0)
     return ok(`${instances.length} of ${instances.length} rotate every ${days[0]} days`);
   const shown = wrong.slice(0, 3).join("; ") + (wrong.length > 3 ? `; and ${wrong.length - 3} more` : "");
-  return problem(shown, "deploy the environment, or rotate what is overdue: valmi-agent-keys status");
+  return problem(shown, `deploy the environment, or rotate what is overdue: ${command("status")}`);
 }
 
 /** Only a hint: the auditor goes by what it sees itself, and needs no trail. */
@@ -223,11 +253,7 @@ function failed(error: unknown): Judgement {
   return problem(what ?? message, rest.join("; ") || "repair it, and run doctor again");
 }
 
-export function isHealthy(checks: readonly Check[]): boolean {
-  return checks.every(({ state }) => state !== "problem");
-}
-
-export function checksTable(checks: readonly Check[]): string {
+function checksTable(checks: readonly Check[]): string {
   const table = new Table({
     head: ["environment", "check", "", "what was seen"],
     colWidths: [null, null, null, 76],

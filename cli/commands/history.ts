@@ -1,53 +1,47 @@
 import Table from "cli-table3";
-import type { AskedRotation, JournalEntries } from "../../core/audit/journal";
+import type { Command } from "commander";
+import type { JournalEntries } from "../../core/audit/journal";
 import type { IntentRecord } from "../../core/intent-table/intent-reader";
-import { type ListedInstance, nameOf } from "../instances";
+import { moment, span } from "../../core/time";
+import type { CommandLine } from "../answer";
+import { openEnvironment } from "../instances/environment";
+import { askedBecause, oldKeyLife, outcomeOf } from "../instances/history";
+import { chosenInstances, type ListedInstance, nameOf } from "../instances/instance";
+import { iso } from "../json";
+import { type EnvironmentOption, environment, json, region } from "../options";
+import type { OperatorPorts } from "../ports";
 import { TABLE_STYLE } from "../tables";
-import { HOUR, iso, moment, span } from "../times";
+
+export function registerHistory(program: Command, line: CommandLine): void {
+  program
+    .command("history")
+    .description("what became of each rotation and old key, and what the auditor asked for, for 400 days")
+    .argument("[instance]")
+    .addOption(environment)
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(history));
+}
 
 /** What became of one instance's keys: the records of its rotations, and what the auditor did and saw. */
-export interface History {
+interface History {
   readonly instance: ListedInstance;
   readonly records: readonly IntentRecord[];
   readonly journal: JournalEntries;
 }
 
-/** What a record says happened, for a person. */
-export function outcomeOf(record: IntentRecord): string {
-  const { outcome, mint, baseVersionId, attemptEndsAt } = record;
-  if (outcome === "paused") return `paused until ${moment(attemptEndsAt)}`;
-  if (outcome === "ordered") return "rotation ordered";
-  const again = mint > 1 ? ` (mint ${mint})` : "";
-  if (outcome === "promoted") return `${baseVersionId === "none" ? "first key" : "promoted"}${again}`;
-  return `${outcome}${again}`;
-}
-
-/** A rotation that the auditor asked for, and why, for a person. */
-export function askedBecause({ askedAt, because, answer }: AskedRotation): [asked: string, because: string] {
-  const times = askedAt.length > 1 ? `${askedAt.length} times` : "";
-  const refusal = answer === "asked" || answer === "reattempted" ? "" : `refused: ${answer}`;
-  return [["auditor asked", times, refusal].filter(Boolean).join(", "), because.join(", ")];
-}
-
-/** How long the replaced key lived, from the earliest moment that its grace period may have begun; empty where nobody looked. */
-export function oldKeyLife(record: IntentRecord, { previousKeys }: JournalEntries): string[] {
-  const { previousFingerprint, previousKeyExpiresAt, previousKeyHonoured: honoured, graceFrom } = record;
-  // A key may be replaced twice, after a roll-back; and the version may be another than the one that it was minted for.
-  const life = previousKeys.find(
-    (each) => each.fingerprint === previousFingerprint && each.promisedUntil === previousKeyExpiresAt,
-  );
-  if (!life) return honoured === undefined ? [] : [honoured ? "accepted" : "refused at once"];
-  const hours = (at: number) => `${((at - graceFrom) / HOUR).toFixed(1)} h`;
-  const { lastAcceptedAt, firstRefusedAt, promisedUntil } = life;
-  const seen = [
-    ...(lastAcceptedAt === undefined ? [] : [`accepted until ${hours(lastAcceptedAt)}`]),
-    ...(firstRefusedAt === undefined ? [] : [`refused from ${hours(firstRefusedAt)}`]),
-  ];
-  return [...seen.slice(0, -1), `${seen.at(-1)} of ${hours(promisedUntil).replace(".0", "")} promised`];
+async function history(ports: OperatorPorts, name: string | undefined, options: EnvironmentOption) {
+  const histories: History[] = [];
+  for (const instance of await chosenInstances(ports, name, options.environment)) {
+    const access = await openEnvironment(ports, instance);
+    const records = await access.history.ofSecret(instance.secretArn);
+    histories.push({ instance, records, journal: await access.journal.ofSecret(instance.secretArn) });
+  }
+  return { text: historyTable(histories), json: histories.map(historyJson) };
 }
 
 /** One table for all, newest last. */
-export function historyTable(histories: readonly History[]): string {
+function historyTable(histories: readonly History[]): string {
   const table = new Table({
     head: ["instance", "begun", "outcome", "key", "replaced", "took", "grace left", "old key then"],
     ...TABLE_STYLE,
@@ -76,7 +70,7 @@ export function historyTable(histories: readonly History[]): string {
   return table.length === 0 ? "No rotation is on record." : table.toString();
 }
 
-export function historyJson({ instance, records, journal }: History): object {
+function historyJson({ instance, records, journal }: History): object {
   return {
     instance: nameOf(instance),
     records: records.map(

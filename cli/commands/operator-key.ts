@@ -1,19 +1,72 @@
 import {
   CreateSecretCommand,
-  DescribeSecretCommand,
   PutSecretValueCommand,
   ResourceNotFoundException,
   type SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
+import type { Command } from "commander";
+import { command } from "../../core/command-line";
 import type { ControlPlaneAuth } from "../../core/contract";
 import { isControlPlaneError } from "../../core/control-plane/errors";
 import { ControlPlaneApiKey } from "../../core/key/credential";
 import { parseRecord } from "../../core/key/stored-value";
 import { secretsManagerStore, versionWith } from "../../core/secrets/secret-store";
+import type { CommandLine } from "../answer";
 import { CommandError } from "../command-error";
-import { controlPlaneFor } from "../control-plane";
-import { type EnvironmentAccess, listSome, nameOf, openEnvironment, readApiKey } from "../instances";
+import {
+  controlPlaneFor,
+  type EnvironmentAccess,
+  openEnvironment,
+  readApiKey,
+} from "../instances/environment";
+import { type ListedInstance, listSome, nameOf } from "../instances/instance";
+import { type AuthOption, auth, type EnvironmentOption, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
+
+export function registerOperatorKey(program: Command, line: CommandLine): void {
+  const operatorKey = program
+    .command("operator-key")
+    .description("the operator's API key for the Control Plane");
+  operatorKey
+    .command("set")
+    .description("read the operator's API key from standard input, try it at the Control Plane, and store it")
+    .requiredOption("--secret <name>", "name of the Secrets Manager secret; made if there is none")
+    .option("--control-plane <url>", "base URL of the Control Plane", DEFAULT_CONTROL_PLANE_URL)
+    .addOption(auth)
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(set));
+  operatorKey
+    .command("rotate")
+    .description(
+      "replace an environment's API key by the one on standard input, once it reaches every instance; the one before is kept",
+    )
+    .requiredOption("--environment <name>", "the environment")
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(rotate));
+}
+
+const WHAT_IS_READ = "operator's API key";
+const DEFAULT_CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
+
+async function set(
+  ports: OperatorPorts,
+  options: AuthOption & { readonly secret: string; readonly controlPlane: string },
+) {
+  const done = await setOperatorKey(ports, {
+    secretName: options.secret,
+    controlPlaneUrl: options.controlPlane,
+    auth: options.auth,
+    text: await ports.terminal.readInput(WHAT_IS_READ),
+  });
+  return {
+    text:
+      `${done.created ? "created" : "updated"} ${options.secret}: API key ${done.fingerprint}, ` +
+      `accepted for workspace '${done.workspaceName}'`,
+    json: { secret: options.secret, ...done },
+  };
+}
 
 export interface OperatorKeyRequest {
   readonly secretName: string;
@@ -24,18 +77,20 @@ export interface OperatorKeyRequest {
 }
 
 /**
- * Stores the operator's API key after the Control Plane has accepted it. Throws, and stores nothing, where the text is
+ * Stores the operator's API key after the Control Plane has accepted it. Throws, and stores nothing, if the text is
  * not a key or is refused.
  */
 export async function setOperatorKey(
-  client: SecretsManagerClient,
+  ports: Pick<OperatorPorts, "clock" | "sleep" | "fetch"> & {
+    readonly aws: Pick<OperatorPorts["aws"], "secretsManager">;
+  },
   request: OperatorKeyRequest,
 ): Promise<{ readonly created: boolean; readonly fingerprint: string; readonly workspaceName: string }> {
   const apiKey = new ControlPlaneApiKey(request.text);
   const { controlPlaneUrl: url, auth } = request;
-  const controlPlane = controlPlaneFor({ url, urlFrom: "--control-plane", auth, apiKey });
+  const controlPlane = controlPlaneFor({ url, urlFrom: "--control-plane", auth, apiKey }, ports);
   const workspaceName = await controlPlane.workspaceName();
-  const created = await store(client, request.secretName, apiKey);
+  const created = await store(ports.aws.secretsManager, request.secretName, apiKey);
   return { created, fingerprint: apiKey.fingerprint, workspaceName };
 }
 
@@ -60,29 +115,16 @@ async function store(
   }
 }
 
-export interface OperatorKeyRotated {
-  readonly environment: string;
-  readonly from: string;
-  readonly to: string;
-  readonly workspaceName: string;
-  /** Instances that the new key has been seen to reach. */
-  readonly instances: number;
-}
-
 /**
  * Replaces an environment's operator's API key by one that reaches the same workspace and every instance of the environment.
- * The one before stays under AWSPREVIOUS, and comes back where the stored one turns out not to work.
+ * The one before stays under AWSPREVIOUS, and comes back if the stored one turns out not to work.
  *
- * Throws, and stores nothing, where the text is not a key, is the present one, is refused, or is another workspace's.
+ * Throws, and stores nothing, if the text is not a key, is the present one, is refused, or is another workspace's.
  */
-export async function rotateOperatorKey(
-  ports: OperatorPorts,
-  environment: string,
-  text: string,
-): Promise<OperatorKeyRotated> {
-  const next = new ControlPlaneApiKey(text);
+async function rotate(ports: OperatorPorts, { environment }: Required<EnvironmentOption>) {
+  const next = new ControlPlaneApiKey(await ports.terminal.readInput(WHAT_IS_READ));
   const instances = await listSome(ports, environment);
-  const access = await openEnvironment(ports, instances[0] as (typeof instances)[0]);
+  const access = await openEnvironment(ports, instances[0] as ListedInstance);
   const { secrets, settings } = access;
   const present = await readApiKey(secrets, settings.apiKeySecretArn);
   if (present.equals(next)) {
@@ -117,16 +159,16 @@ export async function rotateOperatorKey(
       "correct what the text names, and rotate again",
     );
   }
+  const [from, to] = [present.fingerprint, next.fingerprint];
   return {
-    environment,
-    from: present.fingerprint,
-    to: next.fingerprint,
-    workspaceName,
-    instances: ids.length,
+    text:
+      `${environment}: API key ${to} after ${from}, for the workspace '${workspaceName}'; it reaches ` +
+      `${ids.length} of ${ids.length} instances. Now revoke ${from} at Valmi (Settings → API Keys).`,
+    json: { environment, from, to, workspaceName, instances: ids.length },
   };
 }
 
-/** The workspace of a key that reaches every instance. Throws where it is refused, or an instance is not to be seen. */
+/** The workspace of a key that reaches every instance. Throws if it is refused, or an instance is not to be seen. */
 async function reach(
   access: EnvironmentAccess,
   apiKey: ControlPlaneApiKey,
@@ -146,7 +188,7 @@ async function reach(
   return workspaceName;
 }
 
-/** `undefined` where the key is refused by now: it may have been revoked, which is why it is replaced. */
+/** `undefined` if the key is refused by now: it may have been revoked, which is why it is replaced. */
 async function workspaceOf(access: EnvironmentAccess, apiKey: ControlPlaneApiKey) {
   try {
     return await (await access.connect(apiKey)).workspaceName();
@@ -158,7 +200,7 @@ async function workspaceOf(access: EnvironmentAccess, apiKey: ControlPlaneApiKey
 
 async function agentInstanceIds(
   { secrets }: EnvironmentAccess,
-  instances: Awaited<ReturnType<typeof listSome>>,
+  instances: readonly ListedInstance[],
 ): Promise<string[]> {
   const ids: string[] = [];
   for (const instance of instances) {
@@ -170,7 +212,7 @@ async function agentInstanceIds(
       throw new CommandError(
         "failed",
         `${nameOf(instance)}: ${error instanceof Error ? error.message : "unreadable value"}`,
-        "repair that first: valmi-agent-keys status",
+        `repair that first: ${command("status")}`,
       );
     }
   }
@@ -178,17 +220,9 @@ async function agentInstanceIds(
 }
 
 async function putBack({ aws }: OperatorPorts, secretId: string): Promise<void> {
-  const { VersionIdsToStages = {} } = await aws.secretsManager.send(
-    new DescribeSecretCommand({ SecretId: secretId }),
-  );
-  const from = versionWith("AWSCURRENT", VersionIdsToStages);
-  const to = versionWith("AWSPREVIOUS", VersionIdsToStages);
-  if (from && to) await secretsManagerStore(aws.secretsManager).moveCurrent(secretId, { from, to });
-}
-
-export function operatorKeyText(done: OperatorKeyRotated): string {
-  return (
-    `${done.environment}: API key ${done.to} after ${done.from}, for the workspace '${done.workspaceName}'; it reaches ` +
-    `${done.instances} of ${done.instances} instances. Now revoke ${done.from} at Valmi (Settings → API Keys).`
-  );
+  const secrets = secretsManagerStore(aws.secretsManager);
+  const { versionStages } = await secrets.describe(secretId);
+  const from = versionWith("AWSCURRENT", versionStages);
+  const to = versionWith("AWSPREVIOUS", versionStages);
+  if (from && to) await secrets.moveCurrent(secretId, { from, to });
 }

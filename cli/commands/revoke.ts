@@ -1,20 +1,42 @@
-import { paginateListSecretVersionIds } from "@aws-sdk/client-secrets-manager";
+import type { Command } from "commander";
+import { command } from "../../core/command-line";
 import type { AgentKey } from "../../core/key/credential";
-import { parseRecord } from "../../core/key/stored-value";
+import { moment, SECOND } from "../../core/time";
+import type { CommandLine } from "../answer";
 import { CommandError } from "../command-error";
-import { type Instance, nameOf, openInstance, readCurrent, type StoredRecord } from "../instances";
+import { type Instance, openInstance } from "../instances/environment";
+import { nameOf } from "../instances/instance";
+import { findKey, readCurrent, type StoredRecord } from "../instances/keys";
+import { rotatedText, rotateKey } from "../instances/rotation";
+import { json, region, type WaitOption, wait, type YesOption, yes } from "../options";
 import type { OperatorPorts } from "../ports";
 import { agree } from "../terminal";
-import { moment } from "../times";
-import { rotatedText, rotateKey } from "./rotate";
 
-export interface RevokeOptions {
+export function registerRevoke(program: Command, line: CommandLine): void {
+  program
+    .command("revoke")
+    .description(
+      "end a leaked key now: a new key first, then whatever ends the leaked one, asking at each step",
+    )
+    .argument("<instance>")
+    .option("--key <fingerprint>", "the leaked key, if it is not the current one")
+    .option(
+      "--deactivate",
+      "if the key outlives rotation: deactivate the instance, which stops its agent",
+      false,
+    )
+    .addOption(yes)
+    .addOption(wait)
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(revoke));
+}
+
+interface RevokeOptions extends YesOption, WaitOption {
   /** Fingerprint of the leaked key. @default the current key's */
   readonly key?: string;
-  /** Where rotation does not end the key: deactivate the instance, which refuses every key that it has. */
+  /** If rotation does not end the key: deactivate the instance, which refuses every key that it has. */
   readonly deactivate: boolean;
-  readonly yes: boolean;
-  readonly waitMs: number;
 }
 
 /** What is known after each step, and decides about the next. */
@@ -38,6 +60,8 @@ export type RevokeStep =
   /** Nothing that may be done without being asked for ends it. */
   | "give-up";
 
+type TakenStep = Exclude<RevokeStep, "done" | "give-up">;
+
 /**
  * The next step towards a key that nobody can use. Valmi does not say what a second refresh does to the key before, so it is
  * asked: after each step whether the key is still accepted.
@@ -50,25 +74,14 @@ export function nextRevokeStep(facts: RevokeFacts): RevokeStep {
   return facts.furtherRotations === 0 ? "rotate-again" : "give-up";
 }
 
-export interface Revoked {
-  readonly instance: Instance;
-  readonly leaked: string;
-  readonly steps: readonly Exclude<RevokeStep, "done" | "give-up">[];
-  /** The key that agents have to use from now on. */
-  readonly current: string;
-  readonly isActive: boolean;
-}
-
-/** Ends a leaked key now. Throws the `CommandError` `unfinished` where the key is still accepted afterwards. */
-export async function revokeKey(
-  ports: OperatorPorts,
-  name: string,
-  options: RevokeOptions,
-): Promise<Revoked> {
+/** Ends a leaked key now. Throws the `CommandError` `unfinished` if the key is still accepted afterwards. */
+async function revoke(ports: OperatorPorts, name: string, options: RevokeOptions) {
   const { terminal } = ports;
+  if (options.key !== undefined) requireFingerprint(options.key);
   const instance = await openInstance(ports, name);
-  const leaked = await findKey(ports, instance, options.key);
-  const steps: Revoked["steps"][number][] = [];
+  const leaked =
+    options.key === undefined ? await readCurrent(instance) : await findKey(ports, instance, options.key);
+  const steps: TakenStep[] = [];
   let furtherRotations = 0;
   for (;;) {
     const current = await readCurrent(await openInstance(ports, instance.secretArn));
@@ -81,13 +94,14 @@ export async function revokeKey(
     });
     const facts = { instance, leaked, current, diesAt: await diesAt(instance, leaked) };
     if (step === "done") {
-      return {
-        instance,
+      const done = {
+        instance: nameOf(instance),
         leaked: leaked.agentKey.fingerprint,
-        steps,
         current: current.agentKey.fingerprint,
+        steps,
         isActive: !steps.includes("deactivate"),
       };
+      return { text: revokedText(done), json: done };
     }
     if (step === "give-up") throw stillAccepted(facts, steps.includes("deactivate"));
     terminal.tell(explain(step, facts));
@@ -96,11 +110,21 @@ export async function revokeKey(
       await (await instance.connect()).updateInstance(leaked.agentInstanceId, { isActive: false });
     } else {
       if (step === "rotate-again") furtherRotations += 1;
-      const isMade = await rotateOr(ports, instance, options.waitMs, step);
+      const isMade = await rotateOr(ports, instance, options.wait * SECOND, step);
       if (!isMade) continue;
     }
     steps.push(step);
   }
+}
+
+/** Throws the `CommandError` `usage`, which does not repeat what was given: it may be the key itself. */
+function requireFingerprint(text: string): void {
+  if (/^[0-9a-f]{12}$/.test(text)) return;
+  throw new CommandError(
+    "usage",
+    "--key: must be a fingerprint, 12 hexadecimal digits",
+    `${command("history")} shows them; never type a key where others can see it`,
+  );
 }
 
 /** The first rotation has to succeed. Where the second one is refused, the next step is another. */
@@ -120,7 +144,7 @@ async function rotateOr(
   }
 }
 
-const QUESTIONS: Record<Exclude<RevokeStep, "done" | "give-up">, string> = {
+const QUESTIONS: Record<TakenStep, string> = {
   rotate: "Make a new key now?",
   "rotate-again": "Rotate once more?",
   deactivate: "Deactivate the instance?",
@@ -133,7 +157,7 @@ interface Situation {
   readonly diesAt: number | undefined;
 }
 
-function explain(step: Exclude<RevokeStep, "done" | "give-up">, situation: Situation): string {
+function explain(step: TakenStep, situation: Situation): string {
   const { instance, leaked, current } = situation;
   const name = nameOf(instance);
   const key = leaked.agentKey.fingerprint;
@@ -181,7 +205,7 @@ function stillAccepted(situation: Situation, isDeactivated: boolean): CommandErr
     "unfinished",
     `${name}: the Control Plane still accepts key ${key}${until(situation)}, also after a second rotation; agents have ` +
       `key ${current.agentKey.fingerprint}`,
-    `stop the instance until then: valmi-agent-keys revoke ${name} --key ${key} --deactivate. Or replace it: add an ` +
+    `stop the instance until then: ${command(`revoke ${name} --key ${key} --deactivate`)}. Or replace it: add an ` +
       `instance of another id to environments.ts, deploy, move the agent over, and take '${instance.id}' out`,
   );
 }
@@ -190,42 +214,21 @@ async function isAccepted(instance: Instance, key: AgentKey): Promise<boolean> {
   return (await (await instance.connect()).checkAgentKey(key)).accepted;
 }
 
-/** Looks among all versions that Secrets Manager has kept, also those without a label. */
-async function findKey(
-  ports: OperatorPorts,
-  instance: Instance,
-  fingerprint: string | undefined,
-): Promise<StoredRecord> {
-  if (fingerprint === undefined) return readCurrent(instance);
-  const pages = paginateListSecretVersionIds(
-    { client: ports.aws.secretsManager },
-    { SecretId: instance.secretArn, IncludeDeprecated: true },
-  );
-  for await (const { Versions = [] } of pages) {
-    for (const { VersionId } of Versions) {
-      const record = VersionId && (await readRecord(instance, VersionId));
-      if (record && record.agentKey.fingerprint === fingerprint) return record;
-    }
-  }
-  throw new CommandError(
-    "usage",
-    `no version of the secret of ${nameOf(instance)} holds a key ${fingerprint}`,
-    `its keys: valmi-agent-keys history ${nameOf(instance)}`,
-  );
-}
-
-async function readRecord(instance: Instance, versionId: string): Promise<StoredRecord | undefined> {
-  try {
-    const value = await instance.secrets.readVersion(instance.secretArn, versionId);
-    return value === undefined ? undefined : { ...parseRecord(value), versionId };
-  } catch {
-    return undefined;
-  }
-}
-
-export function revokedText({ instance, leaked, current, isActive, steps }: Revoked): string {
-  const name = nameOf(instance);
-  const lines = [`${name}: the Control Plane refuses key ${leaked}.`];
+function revokedText({
+  instance,
+  leaked,
+  current,
+  isActive,
+  steps,
+}: {
+  readonly instance: string;
+  readonly leaked: string;
+  /** The key that agents have to use from now on. */
+  readonly current: string;
+  readonly isActive: boolean;
+  readonly steps: readonly TakenStep[];
+}): string {
+  const lines = [`${instance}: the Control Plane refuses key ${leaked}.`];
   if (isActive) {
     lines.push(
       `Whoever still uses it is refused: agents that read their key at their start and have not been restarted. ` +
@@ -236,7 +239,7 @@ export function revokedText({ instance, leaked, current, isActive, steps }: Revo
     }
   } else {
     lines.push(
-      `So it does every key of ${name}, which is inactive: the agent stands still. When key ${leaked} has ended by itself, ` +
+      `So it does every key of ${instance}, which is inactive: the agent stands still. When key ${leaked} has ended by itself, ` +
         `activate the instance at Valmi, or raise its \`revision\` in environments.ts and deploy. Agents then need key ${current}.`,
     );
   }

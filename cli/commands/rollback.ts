@@ -1,18 +1,29 @@
+import type { Command } from "commander";
+import { command } from "../../core/command-line";
 import { guardedUntil } from "../../core/protocol/grace-period";
-import { isApart } from "../audit";
+import { pendingApart } from "../../core/secrets/secret-store";
+import { HOUR, moment, span } from "../../core/time";
+import type { CommandLine } from "../answer";
 import { CommandError } from "../command-error";
-import {
-  type Instance,
-  lookAgain,
-  nameOf,
-  openInstance,
-  readCurrent,
-  readLabel,
-  type StoredRecord,
-} from "../instances";
+import { connectOnTime, type Instance, openInstance } from "../instances/environment";
+import { lookAgain, nameOf } from "../instances/instance";
+import { readCurrent, readLabel, type StoredRecord } from "../instances/keys";
+import { iso } from "../json";
+import { amount, json, MOST_HOURS, region, type YesOption, yes } from "../options";
 import type { OperatorPorts } from "../ports";
 import { agree } from "../terminal";
-import { moment, span } from "../times";
+
+export function registerRollback(program: Command, line: CommandLine): void {
+  program
+    .command("rollback")
+    .description("move AWSCURRENT back to the key before, inside its grace period")
+    .argument("<instance>")
+    .option("--least-hours <hours>", "for how long the key has to go on working", amount(0, MOST_HOURS), 2)
+    .addOption(yes)
+    .addOption(json)
+    .addOption(region)
+    .action(line.answering(rollBack));
+}
 
 export type RollbackCourse =
   | {
@@ -63,39 +74,33 @@ export function decideRollback(facts: {
   return { course: "roll-back", livesUntil };
 }
 
-export interface RolledBack {
-  readonly instance: Instance;
-  readonly from: StoredRecord;
-  readonly to: StoredRecord;
-  readonly livesUntil?: number;
-}
-
 /** Moves AWSCURRENT back to the key before, inside the grace period. */
-export async function rollBack(
+async function rollBack(
   ports: OperatorPorts,
   name: string,
-  options: { readonly leastMs: number; readonly yes: boolean },
-): Promise<RolledBack> {
+  options: YesOption & { readonly leastHours: number },
+) {
+  const leastMs = options.leastHours * HOUR;
   const instance = await openInstance(ports, name);
   const from = await readCurrent(instance);
   const to = await readLabel(instance, "AWSPREVIOUS");
-  const controlPlane = await instance.connect();
+  const controlPlane = await connectOnTime(instance);
   const previousAccepted = to !== undefined && (await controlPlane.checkAgentKey(to.agentKey)).accepted;
-  if (!to) await controlPlane.workspaceName();
   const course = decideRollback({
     current: from,
     previous: to,
     previousAccepted,
-    isRotationUnfinished: isApart(instance.versionStages),
+    isRotationUnfinished: pendingApart(instance.versionStages) !== undefined,
     now: controlPlane.now(),
     gracePeriodMs: instance.settings.gracePeriodMs,
-    leastMs: options.leastMs,
+    leastMs,
   });
   if (course.course === "refuse" || !to) {
-    throw refusal(instance, to, course as RollbackCourse & { course: "refuse" }, options.leastMs);
+    throw refusal(instance, to, course as RollbackCourse & { course: "refuse" }, leastMs);
   }
   const { livesUntil } = course;
-  ports.terminal.tell(whatComesNext({ instance, from, to, ...(livesUntil !== undefined && { livesUntil }) }));
+  const next = whatComesNext({ instance, to, livesUntil });
+  ports.terminal.tell(next);
   await agree(
     ports.terminal,
     `Move AWSCURRENT of ${nameOf(instance)} to key ${to.agentKey.fingerprint}?`,
@@ -109,7 +114,11 @@ export async function rollBack(
   if (seen.versionStages[from.versionId]?.includes("AWSPENDING")) {
     await secrets.removePending(secretArn, from.versionId);
   }
-  return { instance, from, to, ...(livesUntil !== undefined && { livesUntil }) };
+  const [fromKey, toKey] = [from.agentKey.fingerprint, to.agentKey.fingerprint];
+  return {
+    text: `${nameOf(instance)}: AWSCURRENT is back on key ${toKey}, from ${fromKey}`,
+    json: { instance: nameOf(instance), from: fromKey, to: toKey, livesUntil: iso(livesUntil), next },
+  };
 }
 
 function refusal(
@@ -123,43 +132,47 @@ function refusal(
   const [what, fix] = {
     "nothing-before": [
       "there is no other key under AWSPREVIOUS",
-      `look at its keys: valmi-agent-keys history ${name}`,
+      `look at its keys: ${command(`history ${name}`)}`,
     ],
     "rotation-unfinished": [
       "a rotation is unfinished, and its key is the newest",
-      `let it finish first: valmi-agent-keys rotate ${name}`,
+      `let it finish first: ${command(`rotate ${name}`)}`,
     ],
     "other-instance": [`key ${key} under AWSPREVIOUS is another instance's`, "rotate instead"],
     refused: [
       `the Control Plane refuses key ${key} under AWSPREVIOUS: its grace period is over, or the instance is inactive`,
-      `rotate instead: valmi-agent-keys rotate ${name}`,
+      `rotate instead: ${command(`rotate ${name}`)}`,
     ],
     "unknown-end": [
       `nobody knows for how long key ${key} under AWSPREVIOUS goes on`,
-      `rotate instead: valmi-agent-keys rotate ${name}`,
+      `rotate instead: ${command(`rotate ${name}`)}`,
     ],
     "no-way-on": [
       `key ${key} was made inside a grace period, and could hardly be replaced before its own end at ${moment(livesUntil ?? 0)}`,
-      `rotate instead: valmi-agent-keys rotate ${name} --emergency`,
+      `rotate instead: ${command(`rotate ${name} --emergency`)}`,
     ],
     "too-short": [
       `key ${key} ends at ${moment(livesUntil ?? 0)}, in less than ${span(leastMs)}`,
-      `rotate instead: valmi-agent-keys rotate ${name} --emergency; or ask for less: --least-hours`,
+      `rotate instead: ${command(`rotate ${name} --emergency`)}; or ask for less: --least-hours`,
     ],
   }[because] as [string, string];
   return new CommandError("refused", `${name}: ${what}; AWSCURRENT stays`, fix);
 }
 
 /** What follows from a roll-back, for a person. */
-export function whatComesNext({ instance, to, livesUntil }: RolledBack): string {
+function whatComesNext({
+  instance,
+  to,
+  livesUntil,
+}: {
+  readonly instance: Instance;
+  readonly to: StoredRecord;
+  readonly livesUntil: number | undefined;
+}): string {
   const name = nameOf(instance);
   const key = to.agentKey.fingerprint;
   return livesUntil === undefined
     ? `${name}: key ${key} is the newest one, and goes on until the next rotation.`
     : `${name}: key ${key} ends at ${moment(livesUntil)}. A rotation has to give ${name} another key before; ask for it as ` +
-        `soon as the agent is mended: valmi-agent-keys rotate ${name}. Agents that have read the newer key already keep it: it is accepted as well.`;
-}
-
-export function rolledBackText({ instance, from, to }: RolledBack): string {
-  return `${nameOf(instance)}: AWSCURRENT is back on key ${to.agentKey.fingerprint}, from ${from.agentKey.fingerprint}`;
+        `soon as the agent is mended: ${command(`rotate ${name}`)}. Agents that have read the newer key already keep it: it is accepted as well.`;
 }

@@ -1,4 +1,4 @@
-import { DAY, span as inWords, MINUTE, moment, SECOND } from "../times";
+import { DAY, span as inWords, MINUTE, moment, SECOND } from "../../core/time";
 import type { Incident, KeyLife, Span, Timeline } from "./lives";
 import { anchoredScale, linearScale, type Scale } from "./scale";
 

@@ -1,5 +1,6 @@
 import type { IntentRecord } from "../../core/intent-table/intent-reader";
-import type { Audited } from "../audit";
+import { DAY } from "../../core/time";
+import type { Audited } from "../instances/audited";
 
 /** One key as far as the history knows it; never the key itself. Times in milliseconds since the epoch. */
 export interface KeyLife {
@@ -115,7 +116,7 @@ function livesOf(promotions: readonly Promotion[], now: number): KeyLife[] {
 }
 
 /** How much of an unknown past is drawn. */
-const UNKNOWN_START_MS = 7 * 24 * 60 * 60_000;
+const UNKNOWN_START_MS = 7 * DAY;
 
 function endOf(replacement: Promotion): Pick<KeyLife, "endsAt" | "honoured"> {
   const { previousKeyExpiresAt: endsAt, previousKeyHonoured: honoured } = replacement;

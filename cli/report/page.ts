@@ -1,8 +1,8 @@
-import type { Audited } from "../audit";
-import { askedBecause, oldKeyLife, outcomeOf } from "../commands/history";
-import { type InstanceStatus, lastRead, nextRotation, statusOf } from "../commands/status";
-import { nameOf } from "../instances";
-import { moment, span } from "../times";
+import { moment, span } from "../../core/time";
+import type { Audited } from "../instances/audited";
+import { askedBecause, oldKeyLife, outcomeOf } from "../instances/history";
+import { nameOf } from "../instances/instance";
+import { type InstanceStatus, lastRead, nextRotation, statusOf } from "../instances/status";
 import { drawTimeline, escapeText as e, told } from "./drawing";
 import { timelineOf } from "./lives";
 

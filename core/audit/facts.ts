@@ -5,7 +5,7 @@ import type { IntentReader, IntentRecord } from "../intent-table/intent-reader";
 import { locateSecret, ownershipOf } from "../key/ownership";
 import { type AgentKeyRecord, parseRecord } from "../key/stored-value";
 import type { Fleet, ListedSecret } from "../secrets/fleet";
-import { type SecretStore, versionWith } from "../secrets/secret-store";
+import { pendingApart, type SecretStore, versionWith } from "../secrets/secret-store";
 import type { Unused } from "./use";
 
 /**
@@ -81,14 +81,14 @@ export function shallowFacts(
 ): InstanceFacts {
   const current = versionWith("AWSCURRENT", listed.versionStages);
   const previous = versionWith("AWSPREVIOUS", listed.versionStages);
-  const pending = versionWith("AWSPENDING", listed.versionStages);
+  const pending = pendingApart(listed.versionStages);
   return {
     ...listed,
     id: instanceIdOf(listed),
     environment: listed.tags[SECRET_TAGS.environment] ?? "",
     ...(current === undefined ? {} : { currentVersionId: current }),
     ...(previous === undefined ? {} : { previousVersionId: previous }),
-    ...(pending === undefined || pending === current ? {} : { pendingVersionId: pending }),
+    ...(pending === undefined ? {} : { pendingVersionId: pending }),
     intents: [...intents].sort((a, b) => b.takenAt - a.takenAt),
     ...(askedAt === undefined ? {} : { askedAt }),
     ...(unused === undefined ? {} : { unused }),

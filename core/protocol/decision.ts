@@ -1,6 +1,7 @@
 import { type Intent, isOrder } from "./intent";
+import { pausedUntil } from "./orders";
 import type { StopName } from "./stops";
-import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "./timing";
+import { ACTIVATION_MS, READ_LAG_MS, settledFrom } from "./timing";
 
 /**
  * Every state that staging labels, key validity and intent can be in has a name and one course. This file is pure: the
@@ -80,9 +81,7 @@ function decideFreely(facts: MintFacts): MintCourse {
   const { standing, stored, storedAt, storedHere, wasPromoted, baseIsCurrent, now } = facts;
   // An attempt that was paused sees this: what it read at its start is no longer so.
   if (!baseIsCurrent) return { course: "drop-pending", state: "promoted-meanwhile" };
-  if (standing?.outcome === "paused" && now < standing.attemptEndsAt) {
-    return { course: "drop-pending", state: "paused" };
-  }
+  if (pausedUntil(standing, now) !== undefined) return { course: "drop-pending", state: "paused" };
   if (standing && isOrder(standing)) return { course: "mint-again", because: "ordered" };
   if (standing && (standing.outcome === "promoted" || wasPromoted)) {
     // AWSCURRENT had left this version, and is back: somebody rolled back from the key that this intent names, which its
@@ -101,7 +100,7 @@ function decideFreely(facts: MintFacts): MintCourse {
   if (standing === undefined) return { course: "mint" };
   if (standing.outcome === "refused") return { course: "mint-again", because: "refused" };
   if (stored !== "empty") return { course: "mint-again", because: "dead" };
-  const settledAt = standing.attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
-  if (now < settledAt) return { course: "stop", state: "mint-in-flight", until: settledAt };
+  const until = settledFrom(standing.attemptEndsAt);
+  if (now < until) return { course: "stop", state: "mint-in-flight", until };
   return { course: "mint-again", because: "timed-out" };
 }

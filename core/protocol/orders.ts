@@ -1,4 +1,10 @@
+import { DAY, HOUR } from "../time";
 import { type Intent, isOrder, type OrderKind, takenOver } from "./intent";
+
+/** One rotation window: the days of a schedule count to the day in whose window the rotation is. */
+const WINDOW_MS = DAY;
+/** Kept back from the oldest that a key may become, so that a rotation comes in between. */
+const ROTATION_ROOM_MS = 2 * HOUR;
 
 /** An operator's order to the rotations of one key: to pause, or to mint although a grace period is running. */
 export interface Order {
@@ -28,4 +34,31 @@ export function orderUpon(standing: Intent | undefined, order: Order): Intent | 
   if (!isOrder(standing) && standing.outcome !== "refused" && standing.outcome !== "promoted")
     return undefined;
   return { ...record, ...takenOver(standing, now), versionId: standing.versionId, mint: standing.mint };
+}
+
+/** Until when a standing record holds rotations up; `undefined` if it does not. */
+export function pausedUntil(
+  standing: Pick<Intent, "outcome" | "attemptEndsAt"> | undefined,
+  now: number,
+): number | undefined {
+  return standing?.outcome === "paused" && now < standing.attemptEndsAt ? standing.attemptEndsAt : undefined;
+}
+
+export type PauseCourse =
+  | { readonly course: "pause"; readonly until: number; readonly isCut: boolean }
+  | { readonly course: "refuse"; readonly because: "no-schedule" | "too-old" };
+
+/** A pause ends in time for a rotation before the key is older than its interval and one window. */
+export function decidePause(facts: {
+  readonly issuedAt: number;
+  /** `undefined` if nothing rotates the key by itself. */
+  readonly automaticallyAfterDays: number | undefined;
+  readonly now: number;
+  readonly until: number;
+}): PauseCourse {
+  const { issuedAt, automaticallyAfterDays, now, until } = facts;
+  if (automaticallyAfterDays === undefined) return { course: "refuse", because: "no-schedule" };
+  const latest = issuedAt + automaticallyAfterDays * DAY + WINDOW_MS - ROTATION_ROOM_MS;
+  if (latest <= now) return { course: "refuse", because: "too-old" };
+  return { course: "pause", until: Math.min(until, latest), isCut: until > latest };
 }

@@ -6,3 +6,8 @@ export const LATE_APPLICATION_MS = 60_000;
 export const READ_LAG_MS = 10_000;
 /** The longest until the Control Plane accepts a key that it has just minted. */
 export const ACTIVATION_MS = 60_000;
+
+/** From when nothing of an attempt can be on its way any more: what it minted is stored and can be seen, or is lost. */
+export function settledFrom(attemptEndsAt: number): number {
+  return attemptEndsAt + LATE_APPLICATION_MS + READ_LAG_MS;
+}

@@ -1,5 +1,6 @@
 import {
   DescribeSecretCommand,
+  type Filter,
   ListSecretVersionIdsCommand,
   paginateListSecrets,
   RotateSecretCommand,
@@ -24,6 +25,8 @@ export interface ListedSecret {
     readonly functionArn?: string;
     /** Whether there is a schedule, and not only a function. */
     readonly scheduled: boolean;
+    /** Absent if there is no schedule in days. */
+    readonly automaticallyAfterDays?: number;
     readonly lastAt?: number;
     /** The last moment of the next window; in the past after a window without success. */
     readonly nextAt?: number;
@@ -34,15 +37,24 @@ export interface ListedSecret {
 export interface Fleet {
   /** The secrets whose names begin with `nameStart` and end with `nameEnd`: 100 a call, and up to 5 minutes behind. */
   list(nameStart: string, nameEnd: string): AsyncIterable<readonly ListedSecret[]>;
-  /** One secret, as it is now. */
-  describe(secretArn: string): Promise<ListedSecret>;
+  /** One secret, as it is now, by its name or ARN. */
+  describe(secretId: string): Promise<ListedSecret>;
   /** When each labelled version was made. */
   versionTimes(secretArn: string): Promise<ReadonlyMap<string, number>>;
   /** Asks for a rotation, or for the unfinished one again: the one thing that an audit changes. */
-  rotate(secretArn: string): Promise<"asked" | "reattempted">;
+  rotate(secretArn: string): Promise<RotationAnswer>;
 }
 
-export function secretsManagerFleet(client: SecretsManagerClient): Fleet {
+/** `reattempted`: an earlier rotation is unfinished, and Secrets Manager goes on with that one. */
+type RotationAnswer = "asked" | "reattempted";
+
+/** How the secrets of several fleets are found. */
+export interface TaggedSecrets {
+  /** The secrets that have a tag, with that value if one is given; as far behind as `Fleet.list`. */
+  tagged(key: string, value?: string): AsyncIterable<readonly ListedSecret[]>;
+}
+
+export function secretsManagerFleet(client: SecretsManagerClient): Fleet & TaggedSecrets {
   return {
     async *list(nameStart, nameEnd) {
       const filter = { Filters: [{ Key: "name" as const, Values: [nameStart] }] };
@@ -53,8 +65,18 @@ export function secretsManagerFleet(client: SecretsManagerClient): Fleet {
         );
       }
     },
-    async describe(secretArn) {
-      const answer = await client.send(new DescribeSecretCommand({ SecretId: secretArn }));
+    async *tagged(key, value) {
+      // Both filters match beginnings.
+      const Filters: Filter[] = [{ Key: "tag-key", Values: [key] }];
+      if (value !== undefined) Filters.push({ Key: "tag-value", Values: [value] });
+      for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, { Filters })) {
+        yield SecretList.map((entry) => toListed(entry, entry.SecretVersionsToStages)).filter(({ tags }) =>
+          value === undefined ? tags[key] !== undefined : tags[key] === value,
+        );
+      }
+    },
+    async describe(secretId) {
+      const answer = await client.send(new DescribeSecretCommand({ SecretId: secretId }));
       return toListed(answer, answer.VersionIdsToStages);
     },
     async versionTimes(secretArn) {
@@ -65,22 +87,28 @@ export function secretsManagerFleet(client: SecretsManagerClient): Fleet {
         Versions.map(({ VersionId, CreatedDate }) => [VersionId ?? "", CreatedDate?.getTime() ?? 0]),
       );
     },
-    async rotate(secretArn) {
-      try {
-        await client.send(new RotateSecretCommand({ SecretId: secretArn }));
-        return "asked";
-      } catch (error) {
-        // "A previous rotation isn't complete. That rotation will be reattempted."
-        if (error instanceof Error && /previous rotation isn.t complete/i.test(error.message))
-          return "reattempted";
-        throw error;
-      }
-    },
+    rotate: async (secretArn) => (await askForRotation(client, secretArn)).answer,
   };
 }
 
+/** Asks Secrets Manager for a rotation, or for the unfinished one again. `versionId` is that of a new one. */
+export async function askForRotation(
+  client: SecretsManagerClient,
+  secretArn: string,
+): Promise<{ readonly answer: RotationAnswer; readonly versionId?: string | undefined }> {
+  try {
+    const { VersionId } = await client.send(new RotateSecretCommand({ SecretId: secretArn }));
+    return { answer: "asked", versionId: VersionId };
+  } catch (error) {
+    // "A previous rotation isn't complete. That rotation will be reattempted."
+    if (error instanceof Error && /previous rotation isn.t complete/i.test(error.message))
+      return { answer: "reattempted" };
+    throw error;
+  }
+}
+
 /** What a list's entry, or a description, says of a secret. */
-export function toListed(
+function toListed(
   entry: Omit<SecretListEntry, "SecretVersionsToStages" | "OwningService">,
   versionStages: Record<string, string[]> = {},
 ): ListedSecret {
@@ -97,6 +125,7 @@ export function toListed(
     rotation: {
       enabled: entry.RotationEnabled ?? false,
       scheduled: rules?.AutomaticallyAfterDays !== undefined || rules?.ScheduleExpression !== undefined,
+      ...(rules?.AutomaticallyAfterDays ? { automaticallyAfterDays: rules.AutomaticallyAfterDays } : {}),
       ...(entry.RotationLambdaARN ? { functionArn: entry.RotationLambdaARN } : {}),
       ...(entry.LastRotatedDate ? { lastAt: entry.LastRotatedDate.getTime() } : {}),
       ...(entry.NextRotationDate ? { nextAt: entry.NextRotationDate.getTime() } : {}),

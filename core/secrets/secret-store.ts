@@ -112,6 +112,12 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
   };
 }
 
+/** The version under AWSPENDING if that is not the current one: a rotation under way, or one that was left behind. */
+export function pendingApart(stages: SecretDescription["versionStages"]): string | undefined {
+  const pending = versionWith("AWSPENDING", stages);
+  return pending === versionWith("AWSCURRENT", stages) ? undefined : pending;
+}
+
 /** The version that carries a staging label, or `undefined`. */
 export function versionWith(
   label: StagingLabel,

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { Testing } from "cdktf";
 import { InvalidArgumentError } from "commander";
 import fc from "fast-check";
-import { amount, MOST_SECONDS } from "../../cli/amount";
+import { amount, MOST_SECONDS } from "../../cli/options";
 import {
   AgentKeysStack,
   checkEnvironments,

@@ -68,6 +68,8 @@ export class OperatorWorld {
   /** Answers to the questions of a command, first asked, first answered; then "no". */
   readonly answers: boolean[] = [];
   readonly questions: string[] = [];
+  /** What standard input holds. */
+  private input = "";
   /** Whether Secrets Manager's rotations run while a command waits. */
   rotates = true;
   private readonly terminal: { out: string[]; err: string[] } = { out: [], err: [] };
@@ -120,6 +122,7 @@ export class OperatorWorld {
           this.questions.push(question);
           return this.answers.shift() ?? false;
         },
+        readInput: async () => this.input,
       },
     };
   }
@@ -146,11 +149,11 @@ export class OperatorWorld {
   async run(line: string, input = ""): Promise<Ran> {
     this.terminal.out.length = 0;
     this.terminal.err.length = 0;
+    this.input = input;
     const codes: number[] = [];
     await run(line.split(" "), {
       portsFor: () => this.ports,
       terminal: this.ports.terminal,
-      readInput: async () => input,
       exit: (code) => void codes.push(code),
     });
     const ran = {

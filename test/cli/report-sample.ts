@@ -1,4 +1,4 @@
-import type { Audited } from "../../cli/audit";
+import type { Audited } from "../../cli/instances/audited";
 import type { InstanceFacts } from "../../core/audit/facts";
 import { findingsOf } from "../../core/audit/findings";
 import type { AskedRotation, PreviousKeyLife } from "../../core/audit/journal";
@@ -54,9 +54,10 @@ export function sample({
       scheduled: true,
       lastAt: issuedAt,
       nextAt: issuedAt + 90 * DAY,
+      automaticallyAfterDays: 90,
     },
     rotationFunction: "valmi-production-agent-key-rotation",
-    automaticallyAfterDays: 90,
+    auditor: "valmi-production-agent-key-audit",
   };
   const facts: InstanceFacts = {
     ...listed,

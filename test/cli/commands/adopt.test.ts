@@ -1,4 +1,6 @@
 import { adoptAgentKey } from "../../../cli/commands/adopt";
+import { realSleep } from "../../../core/budget";
+import { systemClock } from "../../../core/clock";
 import { SECRET_TAGS } from "../../../core/contract";
 import { AgentKey } from "../../../core/key/credential";
 import { ensureInstance } from "../../../core/provisioning/lifecycle";
@@ -22,13 +24,16 @@ const tag = (Key: string, Value: string) =>
   world.secretsManager.call("TagResource", { SecretId: world.secretArn, Tags: [{ Key, Value }] });
 
 const adopt = (overrides: Partial<Parameters<typeof adoptAgentKey>[1]> = {}) =>
-  adoptAgentKey(world.client, {
-    secretName: SECRET_NAME,
-    apiKeySecret: world.apiKeySecretArn,
-    auth: "api-key",
-    text: foreign.agentKey,
-    ...overrides,
-  });
+  adoptAgentKey(
+    { aws: { secretsManager: world.client }, clock: systemClock, sleep: realSleep },
+    {
+      secretName: SECRET_NAME,
+      apiKeySecret: world.apiKeySecretArn,
+      auth: "api-key",
+      text: foreign.agentKey,
+      ...overrides,
+    },
+  );
 
 const input = () =>
   adoptingInput({ agentInstanceId: foreign.id, existingKey: "provided" }, { secretArn: world.secretArn });
@@ -100,7 +105,7 @@ describe("stores nothing, and says why,", () => {
     [
       "where the operator's secret does not exist",
       () => ({ apiKeySecret: "valmi/none" }),
-      "--api-key-secret: 'valmi/none' holds no API key; store one: valmi-agent-keys operator-key set",
+      "the secret 'valmi/none' holds no API key of the Control Plane; store one: npx --no-install valmi-agent-keys operator-key set",
     ],
     [
       "where the operator's API key is refused",

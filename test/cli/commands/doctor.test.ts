@@ -1,5 +1,5 @@
 import { judgeClock, judgeProvider, judgeSchedules } from "../../../cli/commands/doctor";
-import type { ListedInstance } from "../../../cli/instances";
+import type { ListedInstance } from "../../../cli/instances/instance";
 import { DAY, MINUTE } from "../../../local/clock";
 import { OperatorWorld } from "../operator-world";
 import { NOW, SAMPLE } from "../report-sample";
@@ -59,7 +59,7 @@ describe("schedules", () => {
     ],
     [
       "unlike",
-      [instance, { ...instance, automaticallyAfterDays: 60 }],
+      [instance, { ...instance, rotation: { ...instance.rotation, automaticallyAfterDays: 60 } }],
       "there are several intervals: 90, 60 days",
     ],
     [

@@ -1,4 +1,6 @@
 import { setOperatorKey } from "../../../cli/commands/operator-key";
+import { realSleep } from "../../../core/budget";
+import { systemClock } from "../../../core/clock";
 import { startControlPlane } from "../../../local/control-plane/server";
 import { LocalWorld } from "../../../proofs/harness/local-world";
 
@@ -20,13 +22,16 @@ beforeEach(async () => {
 afterEach(() => controlPlane.close());
 
 const set = (text: string, overrides: Partial<Parameters<typeof setOperatorKey>[1]> = {}) =>
-  setOperatorKey(world.client, {
-    secretName: NAME,
-    controlPlaneUrl: controlPlane.url,
-    auth: "api-key",
-    text,
-    ...overrides,
-  });
+  setOperatorKey(
+    { aws: { secretsManager: world.client }, clock: systemClock, sleep: realSleep },
+    {
+      secretName: NAME,
+      controlPlaneUrl: controlPlane.url,
+      auth: "api-key",
+      text,
+      ...overrides,
+    },
+  );
 
 const stored = () => {
   const secret = world.secretsManager.secret(NAME);

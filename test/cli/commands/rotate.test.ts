@@ -1,4 +1,4 @@
-import { attemptState, decideRotate } from "../../../cli/commands/rotate";
+import { attemptState, decideRotate } from "../../../cli/instances/rotation";
 import { DAY, HOUR } from "../../../local/clock";
 import { START } from "../../../proofs/harness/builders";
 import { OperatorWorld } from "../operator-world";

@@ -1,9 +1,9 @@
 import { type Intent, succeed } from "../../../core/protocol/intent";
-import { orderUpon } from "../../../core/protocol/orders";
+import { decidePause, orderUpon, pausedUntil } from "../../../core/protocol/orders";
+import { DAY, HOUR } from "../../../core/time";
 import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
 
 describe("an order", () => {
-  const HOUR = 3_600_000;
   const standing = (overrides: Partial<Intent>) => intent({ takenAt: START + HOUR, ...overrides });
   const next = intent({ takenAt: START + 2 * HOUR, graceFrom: START + 2 * HOUR });
   const order = (kind: "paused" | "ordered" = "paused") => ({
@@ -66,4 +66,38 @@ describe("an order", () => {
   test.each(["open", "lost", "dead"] as const)("there is no order upon a mint that is %s", (outcome) => {
     expect(orderUpon(standing({ outcome }), order())).toBeUndefined();
   });
+});
+
+const LATEST = START + 91 * DAY - 2 * HOUR;
+
+test.each<[string, Partial<Parameters<typeof decidePause>[0]>, object]>([
+  ["as long as was asked for", {}, { course: "pause", until: START + 5 * DAY, isCut: false }],
+  ["to the last moment", { until: LATEST }, { course: "pause", until: LATEST, isCut: false }],
+  [
+    "cut, so that the key grows no older than its interval and a day",
+    { until: LATEST + 1 },
+    { course: "pause", until: LATEST, isCut: true },
+  ],
+  [
+    "not at all, where it is too late",
+    { now: LATEST, until: LATEST + HOUR },
+    { course: "refuse", because: "too-old" },
+  ],
+  [
+    "nothing, where nothing rotates",
+    { automaticallyAfterDays: undefined },
+    { course: "refuse", because: "no-schedule" },
+  ],
+])("pauses: %s", (_, overrides, course) => {
+  const facts = { issuedAt: START, automaticallyAfterDays: 90, now: START + HOUR, until: START + 5 * DAY };
+  expect(decidePause({ ...facts, ...overrides })).toEqual(course);
+});
+
+test.each([
+  [{ outcome: "paused", attemptEndsAt: START + 1 }, START + 1],
+  [{ outcome: "paused", attemptEndsAt: START }, undefined],
+  [{ outcome: "ordered", attemptEndsAt: START + 1 }, undefined],
+  [undefined, undefined],
+] as const)("%j holds rotations up until %s", (standing, until) => {
+  expect(pausedUntil(standing, START)).toBe(until);
 });

@@ -1,55 +1,5 @@
-import { decidePause } from "../../../cli/commands/orders";
-import { parseSpan, span } from "../../../cli/times";
-import { DAY, HOUR, MINUTE } from "../../../local/clock";
-import { START } from "../../../proofs/harness/builders";
+import { DAY } from "../../../core/time";
 import { OperatorWorld } from "../operator-world";
-
-const LATEST = START + 91 * DAY - 2 * HOUR;
-
-test.each<[string, Partial<Parameters<typeof decidePause>[0]>, object]>([
-  ["as long as was asked for", {}, { course: "pause", until: START + 5 * DAY, isCut: false }],
-  ["to the last moment", { until: LATEST }, { course: "pause", until: LATEST, isCut: false }],
-  [
-    "cut, so that the key grows no older than its interval and a day",
-    { until: LATEST + 1 },
-    { course: "pause", until: LATEST, isCut: true },
-  ],
-  [
-    "not at all, where it is too late",
-    { now: LATEST, until: LATEST + HOUR },
-    { course: "refuse", because: "too-old" },
-  ],
-  [
-    "nothing, where nothing rotates",
-    { automaticallyAfterDays: undefined },
-    { course: "refuse", because: "no-schedule" },
-  ],
-])("pauses: %s", (_, overrides, course) => {
-  const facts = { issuedAt: START, automaticallyAfterDays: 90, now: START + HOUR, until: START + 5 * DAY };
-  expect(decidePause({ ...facts, ...overrides })).toEqual(course);
-});
-
-test.each([
-  ["90m", 90 * MINUTE],
-  ["12h", 12 * HOUR],
-  ["1.5d", 36 * HOUR],
-  ["5", undefined],
-  ["-1h", undefined],
-  ["1w", undefined],
-])("reads %s", (text, ms) => {
-  expect(parseSpan(text)).toBe(ms);
-});
-
-test.each([
-  [0, "0 s"],
-  [1, "under 1 s"],
-  [59_999, "59 s"],
-  [HOUR, "1 h"],
-  [HOUR + MINUTE, "1 h 1 min"],
-  [3 * DAY + 4 * HOUR, "3 d 4 h"],
-])("says %d ms as %s", (ms, text) => {
-  expect(span(ms)).toBe(text);
-});
 
 test("a pause holds rotations up, shows, ends by itself, and can be ended", async () => {
   const desk = await OperatorWorld.ready();

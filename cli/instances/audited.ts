@@ -1,15 +1,15 @@
 import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
-import { type InstanceFacts, lookAt, lookDeeply } from "../core/audit/facts";
-import { type Finding, findingsOf, type Thresholds } from "../core/audit/findings";
-import type { JournalEntries } from "../core/audit/journal";
-import { readAuditorSettings } from "../core/audit/settings";
-import type { UseMemory } from "../core/audit/use";
-import type { ControlPlane } from "../core/control-plane/client";
-import { secretsManagerFleet } from "../core/secrets/fleet";
-import { versionWith } from "../core/secrets/secret-store";
-import { type EnvironmentAccess, type ListedInstance, openEnvironment } from "./instances";
-import type { OperatorPorts } from "./ports";
-import { DAY } from "./times";
+import { type InstanceFacts, lookAt, lookDeeply } from "../../core/audit/facts";
+import { type Finding, findingsOf, type Thresholds } from "../../core/audit/findings";
+import type { JournalEntries } from "../../core/audit/journal";
+import { readAuditorSettings } from "../../core/audit/settings";
+import type { UseMemory } from "../../core/audit/use";
+import type { ControlPlane } from "../../core/control-plane/client";
+import { secretsManagerFleet } from "../../core/secrets/fleet";
+import { DAY } from "../../core/time";
+import type { OperatorPorts } from "../ports";
+import { connectOnTime, type EnvironmentAccess, openEnvironment } from "./environment";
+import type { ListedInstance } from "./instance";
 
 /** One instance, looked at by the same eyes as the auditor's. */
 export interface Audited {
@@ -36,9 +36,8 @@ export async function auditInstances(
     const access = await openEnvironment(ports, first);
     const thresholds = await configuredThresholds(ports, first, access);
     const { use } = await access.memory.read();
-    const controlPlane = await access.connect();
-    // Its answer carries the time, and a refused API key is told once and not for every instance.
-    await controlPlane.workspaceName();
+    // A refused API key is told once and not for every instance.
+    const controlPlane = await connectOnTime(access);
     const waiting = [...group];
     const work = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
@@ -71,15 +70,15 @@ async function auditInstance(
   return { listed, facts, findings, journal, now };
 }
 
-/** What the auditor goes by; `undefined` where there is none, or nobody may look at it. */
+/** What the auditor goes by; `undefined` if there is none, or it may not be looked at. */
 async function configuredThresholds(
   { aws }: OperatorPorts,
-  { rotationFunction }: ListedInstance,
+  { auditor }: ListedInstance,
   { settings }: EnvironmentAccess,
 ): Promise<Thresholds | undefined> {
   try {
     const { Environment } = await aws.lambda.send(
-      new GetFunctionConfigurationCommand({ FunctionName: auditorOf(rotationFunction) }),
+      new GetFunctionConfigurationCommand({ FunctionName: auditor }),
     );
     return readAuditorSettings(Environment?.Variables ?? {}, settings.gracePeriodMs).audit.thresholds;
   } catch (error) {
@@ -89,22 +88,17 @@ async function configuredThresholds(
   }
 }
 
-/** The name of an environment's auditor, by that of its rotation function. */
-export function auditorOf(rotationFunction: string): string {
-  return rotationFunction.replace(/rotation$/, "audit");
-}
-
 function thresholdsOf(
-  { automaticallyAfterDays, rotation }: ListedInstance,
+  { rotation }: ListedInstance,
   { settings, rotationFunctionArn }: EnvironmentAccess,
 ): Thresholds {
   const { gracePeriodMs } = settings;
   // Without a schedule of its own, this command can't tell a secret that should rotate from one that should not.
-  if (!rotation.enabled || automaticallyAfterDays === undefined) return { gracePeriodMs };
+  if (!rotation.enabled || rotation.automaticallyAfterDays === undefined) return { gracePeriodMs };
   return {
     gracePeriodMs,
     rotation: {
-      intervalMs: automaticallyAfterDays * DAY,
+      intervalMs: rotation.automaticallyAfterDays * DAY,
       windowMs: DAY,
       functionArn: rotationFunctionArn,
     },
@@ -119,10 +113,4 @@ function byFunction(instances: readonly ListedInstance[]): Map<string, ListedIns
     groups.set(key, [...(groups.get(key) ?? []), instance]);
   }
   return groups;
-}
-
-/** Whether AWSPENDING stands apart from AWSCURRENT: a rotation under way, or one that was left behind. */
-export function isApart(versionStages: ListedInstance["versionStages"]): boolean {
-  const pending = versionWith("AWSPENDING", versionStages);
-  return pending !== undefined && pending !== versionWith("AWSCURRENT", versionStages);
 }

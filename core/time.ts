@@ -1,3 +1,4 @@
+/** Spans of time in milliseconds, and how people are told of times. */
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
@@ -21,16 +22,4 @@ export function span(milliseconds: number): string {
 function two(ms: number, large: number, largeName: string, small: number, smallName: string): string {
   const rest = Math.floor((ms % large) / small);
   return `${Math.floor(ms / large)} ${largeName}${rest === 0 ? "" : ` ${rest} ${smallName}`}`;
-}
-
-/** For `--json`. */
-export function iso(time: number | undefined): string | null {
-  return time === undefined ? null : new Date(time).toISOString();
-}
-
-/** Milliseconds of a text such as `90m`, `36h` or `5d`; `undefined` where it is none. */
-export function parseSpan(text: string): number | undefined {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(m|h|d)$/.exec(text.trim()) ?? [];
-  if (amount === undefined) return undefined;
-  return Number(amount) * (unit === "m" ? MINUTE : unit === "h" ? HOUR : DAY);
 }

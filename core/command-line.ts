@@ -1,0 +1,8 @@
+/**
+ * A line of the command line that a user may paste, such as `command("status")`. It runs in a clone and beside an installed
+ * package alike. Without `--no-install` npx would fetch a package of that name and run it beside the user's credentials, and
+ * on npm the name is nobody's yet.
+ */
+export function command(line: string): string {
+  return `npx --no-install valmi-agent-keys ${line}`;
+}
