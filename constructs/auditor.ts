@@ -12,7 +12,7 @@ import { NodeFunction } from "./node-function";
 
 /** Less than from one run to the next, so that no two of them overlap. */
 const TIMEOUT_SECONDS = 240;
-/** As `WATCHDOG_MS` of the auditor: docs/rotation-protocol.md promises by it. */
+/** As `AUDIT_INTERVAL_MS` of the auditor: docs/rotation-protocol.md promises by it. */
 const SCHEDULE = "rate(5 minutes)";
 
 export interface AuditorProps {

@@ -1,8 +1,10 @@
 import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
 import { type InstanceFacts, lookAt, lookDeeply } from "../../core/audit/facts";
-import { type Finding, findingsOf, type Thresholds } from "../../core/audit/findings";
+import type { Finding } from "../../core/audit/findings";
+import { findingsOf } from "../../core/audit/instance-findings";
 import type { JournalEntries } from "../../core/audit/journal";
 import { readAuditorSettings } from "../../core/audit/settings";
+import type { Thresholds } from "../../core/audit/thresholds";
 import type { UseMemory } from "../../core/audit/use";
 import type { ControlPlane } from "../../core/control-plane/client";
 import { secretsManagerFleet } from "../../core/secrets/fleet";

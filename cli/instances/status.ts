@@ -1,5 +1,6 @@
 import { graceEndsAt, type InstanceFacts, keyIssuedAt } from "../../core/audit/facts";
-import { type Finding, pauseOf } from "../../core/audit/findings";
+import type { Finding } from "../../core/audit/findings";
+import { pauseOf } from "../../core/audit/unfinished";
 import { moment } from "../../core/time";
 import { iso } from "../json";
 import type { Audited } from "./audited";

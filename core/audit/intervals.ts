@@ -1,22 +1,17 @@
 import { createHash } from "node:crypto";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../clock";
 
-/**
- * How often the auditor looks and acts. `docs/rotation-protocol.md` promises by these numbers, and the explorer's watchdog
- * is held to them. Milliseconds.
- */
+/** How often the auditor looks and acts. `docs/rotation-protocol.md` promises by these numbers, and the explorer's auditor keeps to them. */
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-
-/** From one run of the auditor to the next, and from one request for an unfinished rotation to the next. */
-export const WATCHDOG_MS = 5 * MINUTE_MS;
-/** The same after the Control Plane has refused to mint, as long as the current key may live; and after a key was minted in vain. */
+/** From one audit to the next, and from one ask for an unfinished rotation to the next. */
+export const AUDIT_INTERVAL_MS = 5 * MINUTE_MS;
+/** From one ask to the next if the Control Plane has refused to mint and the current key may live, or if a key was minted in vain. */
 export const HOURLY_MS = HOUR_MS;
 /** How often the Control Plane is asked about a key with which nothing is the matter. */
-export const KEY_CHECK_MS = 24 * HOUR_MS;
+export const KEY_CHECK_MS = DAY_MS;
 
-const SLOTS = KEY_CHECK_MS / WATCHDOG_MS;
-const SLOTS_IN_AN_HOUR = HOURLY_MS / WATCHDOG_MS;
+const SLOTS = KEY_CHECK_MS / AUDIT_INTERVAL_MS;
+const SLOTS_IN_AN_HOUR = HOURLY_MS / AUDIT_INTERVAL_MS;
 /** From 21:00 UTC on, so that most of the day's reads by others show (`use.ts`). */
 const EVENING = SLOTS - 3 * SLOTS_IN_AN_HOUR;
 /** From 23:45 UTC on, for the self-test, and for what is late. */
@@ -32,7 +27,7 @@ export type Turn = keyof typeof TURNS;
 
 /** The number of the run of the auditor that a moment belongs to, counted from the epoch. */
 export function slotOf(time: number): number {
-  return Math.floor(time / WATCHDOG_MS);
+  return Math.floor(time / AUDIT_INTERVAL_MS);
 }
 
 /** The first slot that the audit must make up for where `checkedThrough` was the last one done; never more than a day's. */

@@ -1,7 +1,8 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { AUDITOR_PARTITION, INTENT_TABLE_KEYS } from "../contract";
-import { FINDINGS, type Finding, type FindingName } from "./findings";
+import type { Orphan } from "./environment-findings";
+import { FINDING_NAMES, type Finding, SEVERITIES } from "./findings";
 import type { UseMemory } from "./use";
 
 /**
@@ -13,7 +14,7 @@ export interface Memory {
   readonly checkedThrough?: number;
   /** What was found last, by each name. */
   readonly found: readonly Remembered[];
-  /** When a rotation was last asked for, by the secret's ARN; of those that are not done. */
+  /** When a rotation was last asked for, by the secret's ARN. One that is done is not in it. */
   readonly askedAt: Readonly<Record<string, number>>;
   readonly selfTest?: { readonly at: number; readonly failures: readonly string[] };
   /** What is looked at by the hour. */
@@ -23,7 +24,7 @@ export interface Memory {
 
 export interface Remembered extends Finding {
   readonly since: number;
-  /** Absent where it was not paged yet. */
+  /** Absent if it was not paged yet. */
   readonly pagedAt?: number;
 }
 
@@ -31,22 +32,22 @@ export interface HourlyLook {
   readonly slot: number;
   readonly mayBeInvoked?: boolean;
   readonly alertRouteBroken?: string;
-  readonly orphans: readonly { readonly agentInstanceId: string; readonly secretName: string }[];
+  readonly orphans: readonly Orphan[];
 }
 
 const NO_USE: UseMemory = { unused: {}, readEarly: { day: 0, ids: [] } };
 export const NOTHING: Memory = { found: [], askedAt: {}, use: NO_USE };
 
 export interface AuditMemory {
-  /** Throws where nobody can tell; gives `NOTHING` where nothing was written yet, or what was can't be understood. */
+  /** Gives `NOTHING` if nothing was written yet, or what was written can't be understood. Throws if nobody can tell. */
   read(): Promise<Memory>;
   write(memory: Memory): Promise<void>;
 }
 
 const remembered = v.object({
-  name: v.picklist(Object.keys(FINDINGS) as FindingName[]),
+  name: v.picklist(FINDING_NAMES),
   instance: v.string(),
-  severity: v.picklist(["page", "heal", "note"]),
+  severity: v.picklist(SEVERITIES),
   heals: v.boolean(),
   text: v.string(),
   since: v.number(),
@@ -66,7 +67,7 @@ const storedMemory = v.object({
       orphans: v.array(v.object({ agentInstanceId: v.string(), secretName: v.string() })),
     }),
   ),
-  // Of an earlier release, which looked at no use: nothing.
+  // An earlier release did not look at use.
   use: v.optional(
     v.object({
       unused: v.record(v.string(), v.object({ since: v.number(), readAgainAt: v.exactOptional(v.number()) })),

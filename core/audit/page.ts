@@ -48,7 +48,7 @@ export function composePage({ name, state, findings }: Page, context: PageContex
       : `- ${finding.instance}: was so since ${new Date(finding.since).toISOString()}`;
   });
   if (findings.length > LISTED) lines.push(`- and ${findings.length - LISTED} more`);
-  const meaning = state === "found" ? FINDINGS[name] : `It is over: ${FINDINGS[name]}`;
+  const meaning = state === "found" ? FINDINGS[name].says : `It is over: ${FINDINGS[name].says}`;
   const text = [
     `${name} in ${environment} (${region})`,
     meaning,

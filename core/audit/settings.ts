@@ -1,8 +1,21 @@
+import { DAY_MS, HOUR_MS } from "../clock";
 import { AUDIT_ENV, SECRET_NAME_END } from "../contract";
+import type { SecretLocation } from "../key/ownership";
 import { SettingsError } from "../settings/function-settings";
-import type { AuditSettings } from "./audit";
+import type { Thresholds } from "./thresholds";
 
-const HOUR_MS = 60 * 60_000;
+/** What an audit goes by. */
+export interface AuditSettings {
+  readonly environment: string;
+  /** What the names of the environment's secrets begin and end with. */
+  readonly nameStart: string;
+  readonly nameEnd: string;
+  readonly thresholds: Thresholds;
+  readonly location: Pick<SecretLocation, "accountId" | "region">;
+  /** `false`: says what it would ask for, and asks for nothing. */
+  readonly heals: boolean;
+  readonly runbookUrl: string;
+}
 
 export interface AuditorSettings {
   readonly audit: AuditSettings;
@@ -32,7 +45,7 @@ export function readAuditorSettings(
   const heartbeatUrl = env[AUDIT_ENV.heartbeatUrl];
   const days = required(AUDIT_ENV.rotationDays);
   const rotation = {
-    intervalMs: number(AUDIT_ENV.rotationDays, days) * 24 * HOUR_MS,
+    intervalMs: number(AUDIT_ENV.rotationDays, days) * DAY_MS,
     windowMs: number(AUDIT_ENV.rotationWindowHours, env[AUDIT_ENV.rotationWindowHours] ?? "24") * HOUR_MS,
     functionArn: rotationFunctionArn,
   };

@@ -1,3 +1,4 @@
+import { DAY_MS } from "../clock";
 import type { ListedSecret } from "../secrets/fleet";
 import { isEvening } from "./intervals";
 
@@ -16,7 +17,6 @@ export interface UseMemory {
   readonly readEarly: { readonly day: number; readonly ids: readonly string[] };
 }
 
-const DAY_MS = 24 * 60 * 60_000;
 const TOLD_FOR_MS = 7 * DAY_MS;
 /** A record of DynamoDB has 400 kB, and each is a note among what is remembered. */
 const MOST_UNUSED = 500;

@@ -5,18 +5,26 @@ import { versionWith } from "../secrets/secret-store";
 import { activeInstance } from "./look";
 import type { RotationDeps } from "./rotation";
 
+/** Who is at fault if a test fails: the function with what it may reach, or the instance that it is tested with. */
+type AtFault = "function" | "instance";
+
 /** What a rotation needs, in the order in which it is tried. */
-export const SELF_TESTS = [
-  "describe-secret",
-  "read-secret",
-  "write-secret",
-  "intent-table",
-  "operator-key",
-  "control-plane",
-  "instance",
-  "agent-key",
-] as const;
-export type SelfTest = (typeof SELF_TESTS)[number];
+export const SELF_TESTS = {
+  "describe-secret": "function",
+  "read-secret": "function",
+  "write-secret": "function",
+  "intent-table": "function",
+  "operator-key": "function",
+  "control-plane": "function",
+  instance: "instance",
+  "agent-key": "instance",
+} as const satisfies Record<string, AtFault>;
+export type SelfTest = keyof typeof SELF_TESTS;
+
+/** A test of another release, whose name is not known, is the function's. */
+export function isFaultOfInstance(test: string): boolean {
+  return Object.entries(SELF_TESTS).some(([name, atFault]) => name === test && atFault === "instance");
+}
 
 /** No base of any secret: no intent ever stands there. */
 const NO_BASE = "self-test";

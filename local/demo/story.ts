@@ -6,7 +6,7 @@ import {
   RotateSecretCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { resolveSettings } from "../../constructs/environment/environment";
-import { WATCHDOG_MS } from "../../core/audit/intervals";
+import { AUDIT_INTERVAL_MS } from "../../core/audit/intervals";
 import { DAY, HOUR, MINUTE } from "../clock";
 import type { LocalRun } from "../local-run";
 import { type DeployedInstance, deployedInstances, identify, readStored } from "./agent-keys";
@@ -269,7 +269,7 @@ export class Story {
     const auditor = new Auditor(run);
     /** What it finds about keys, five minutes on. */
     const audit = async () => {
-      await this.moves.advanceBy(WATCHDOG_MS);
+      await this.moves.advanceBy(AUDIT_INTERVAL_MS);
       await auditor.audit();
       const ids = this.instances.map(({ id }) => id);
       const found = (await auditor.found()).filter(({ instance: id }) => ids.includes(id));

@@ -1,10 +1,7 @@
-import {
-  type AuditDeps,
-  audit,
-  CONTROL_PLANE_CALLS_PER_MINUTE,
-  LISTS_PER_SECOND,
-} from "../../core/audit/audit";
-import { WATCHDOG_MS } from "../../core/audit/intervals";
+import { type AuditDeps, audit } from "../../core/audit/audit";
+import { CONTROL_PLANE_CALLS_PER_MINUTE } from "../../core/audit/connect";
+import { AUDIT_INTERVAL_MS } from "../../core/audit/intervals";
+import { LISTS_PER_SECOND } from "../../core/audit/look-at-fleet";
 import { type Memory, NOTHING } from "../../core/audit/memory";
 import type { IntentRecord } from "../../core/intent-table/intent-reader";
 import { AgentKey } from "../../core/key/credential";
@@ -176,8 +173,8 @@ export async function auditLargeFleet(
   };
   let findings = 0;
   let longest = 0;
-  for (let run = 0; run < (hours * HOUR) / WATCHDOG_MS; run++) {
-    const began = start + run * WATCHDOG_MS;
+  for (let run = 0; run < (hours * HOUR) / AUDIT_INTERVAL_MS; run++) {
+    const began = start + run * AUDIT_INTERVAL_MS;
     now = began;
     endsAt = began + 4 * MINUTE;
     const report = await audit(deps, {

@@ -1,9 +1,10 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { type AuditDeps, type AuditReport, type AuditSettings, audit } from "../../core/audit/audit";
+import { type AuditDeps, type AuditReport, audit } from "../../core/audit/audit";
 import { slotOf } from "../../core/audit/intervals";
 import { dynamoDbAuditJournal } from "../../core/audit/journal";
 import { dynamoDbAuditMemory } from "../../core/audit/memory";
+import type { AuditSettings } from "../../core/audit/settings";
 import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { secretsManagerFleet } from "../../core/secrets/fleet";
@@ -20,7 +21,7 @@ export interface AuditorsRecord {
   item?: Item;
 }
 
-/** The shipped auditor as the world's watchdog; nothing befalls its own calls, and its time stands still. */
+/** The shipped auditor; nothing befalls its own calls, and its time stands still. */
 export class Auditor {
   readonly record: AuditorsRecord;
 

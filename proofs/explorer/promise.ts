@@ -1,4 +1,4 @@
-import { HOURLY_MS, KEY_CHECK_MS, WATCHDOG_MS } from "../../core/audit/intervals";
+import { AUDIT_INTERVAL_MS, HOURLY_MS, KEY_CHECK_MS } from "../../core/audit/intervals";
 import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/timing";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
 import type { Fault } from "./story";
@@ -9,8 +9,8 @@ import type { Configuration } from "./world";
  * under AWSCURRENT may be one that is not accepted. The explorer checks these numbers, and a test that the page says them.
  */
 
-/** The watchdog is the auditor, at its intervals. */
-export { HOURLY_MS as HOURLY, KEY_CHECK_MS as KEY_CHECK, WATCHDOG_MS as WATCHDOG };
+/** The intervals of the auditor. */
+export { AUDIT_INTERVAL_MS as AUDIT_INTERVAL, HOURLY_MS as HOURLY, KEY_CHECK_MS as KEY_CHECK };
 /** How long the pauses of operators last here; they choose. */
 export const OPERATORS_PAUSE = 30 * MINUTE;
 export const ATTEMPT_LIFE = 180 * SECOND;
@@ -22,7 +22,7 @@ const SETTLED = ATTEMPT_LIFE + LATE_APPLICATION_MS + READ_LAG_MS;
 /** Lost reads and retries inside an attempt, and one new key that is not live yet. */
 const INSIDE = 30 * SECOND;
 /** A fault that ends an attempt costs at most this until the next one has promoted a key: the model's retries included. */
-const NEXT_ATTEMPT = WATCHDOG_MS + SETTLED + INSIDE;
+const NEXT_ATTEMPT = AUDIT_INTERVAL_MS + SETTLED + INSIDE;
 
 export const FAULT_CLASSES = {
   refused: "a call is refused or throttled, or a read lags",

@@ -18,7 +18,7 @@ import {
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "./ports";
-import { ATTEMPT_LIFE, CALL_TIMEOUT, HOURLY, KEY_CHECK, OPERATORS_PAUSE, WATCHDOG } from "./promise";
+import { ATTEMPT_LIFE, AUDIT_INTERVAL, CALL_TIMEOUT, HOURLY, KEY_CHECK, OPERATORS_PAUSE } from "./promise";
 import { type Configuration, READ_LAG_BOUND, World } from "./world";
 
 /** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
@@ -179,7 +179,7 @@ export class Story {
     };
   }
 
-  // The drivers: Secrets Manager with its retries, a watchdog, Terraform
+  // The drivers: Secrets Manager with its retries, the auditor, Terraform
 
   private async rotation(): Promise<void> {
     const { secretsManager, clock } = this.world;
@@ -232,17 +232,17 @@ export class Story {
   private nextAudit(): number {
     const { world } = this;
     const now = world.clock.now();
-    if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + WATCHDOG;
+    if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + AUDIT_INTERVAL;
     const unspent = this.unspentIntents();
     if (unspent.at(-1)?.outcome?.S === "refused") {
       const deaths = world.keys().flatMap(({ diesAt }) => (diesAt && diesAt > now ? [diesAt - now] : []));
       // What D refuses it refuses again until a key dies.
       const isRefusedAgain = world.configuration.secondRefresh === "D" && deaths.length > 0;
-      if (this.isCurrentRefused() && !isRefusedAgain) return now + WATCHDOG;
-      return now + Math.min(Math.ceil(Math.min(...deaths) / WATCHDOG) * WATCHDOG, HOURLY);
+      if (this.isCurrentRefused() && !isRefusedAgain) return now + AUDIT_INTERVAL;
+      return now + Math.min(Math.ceil(Math.min(...deaths) / AUDIT_INTERVAL) * AUDIT_INTERVAL, HOURLY);
     }
     const isUnfinished = world.isPendingApart || this.isStillAtBase() || unspent.length > 0;
-    if (isUnfinished || (this.hasFoundItRefused && this.isCurrentRefused())) return now + WATCHDOG;
+    if (isUnfinished || (this.hasFoundItRefused && this.isCurrentRefused())) return now + AUDIT_INTERVAL;
     // At the worst, the key was checked just before it died.
     const current = world.keyUnder(world.versionWith("AWSCURRENT"));
     const diesAt = world.keys().find(({ value }) => value === current)?.diesAt ?? Number.POSITIVE_INFINITY;

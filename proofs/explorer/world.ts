@@ -140,7 +140,7 @@ export class World {
     return this.secretsManager.call(operation, complete) as never;
   }
 
-  /** `RotateSecret`, as a person or a watchdog sends it; refused ones have queued the unfinished rotation again. */
+  /** `RotateSecret`, as a person or the auditor sends it; refused ones have queued the unfinished rotation again. */
   requestRotation(): void {
     try {
       this.call("RotateSecret", { SecretId: this.secretArn });

@@ -18,7 +18,7 @@ import {
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "../explorer/ports";
-import { ATTEMPT_LIFE, CALL_TIMEOUT, WATCHDOG } from "../explorer/promise";
+import { ATTEMPT_LIFE, AUDIT_INTERVAL, CALL_TIMEOUT } from "../explorer/promise";
 import { type Configuration, FUNCTION_ARN, READ_LAG_BOUND, SECRET_NAME, World } from "../explorer/world";
 import { Random } from "../harness/random";
 import { Agenda } from "./agenda";
@@ -135,7 +135,7 @@ export class AgentLife {
     this.chronicle = new Chronicle(this.world);
     this.from = SIMULATION_START + Math.round(this.life.next() * 90 * DAY);
     this.until = this.from + Math.round(years * YEAR);
-    this.lookOffset = Math.round(this.life.next() * WATCHDOG);
+    this.lookOffset = Math.round(this.life.next() * AUDIT_INTERVAL);
     this.weather = new Weather(seed, SIMULATION_START, SIMULATION_START + (years + 1) * YEAR, faultRate);
     this.world.clock.time = this.from;
     this.auditor = new Auditor(this.world);
@@ -281,7 +281,7 @@ export class AgentLife {
   /** The auditor's next run, or the next one in which it is this key's turn. */
   private lookAfter(time: number, turn?: Turn): number {
     const slot = slotOf(time - this.lookOffset) + 1;
-    return (slot + (turn ? dueIn(SECRET_NAME, turn, slot) : 0)) * WATCHDOG + this.lookOffset;
+    return (slot + (turn ? dueIn(SECRET_NAME, turn, slot) : 0)) * AUDIT_INTERVAL + this.lookOffset;
   }
 
   /** Whether a rotation has stored the value under AWSCURRENT, and nobody by hand. */

@@ -17,7 +17,7 @@ import { SERVICES, type ServiceOutage, type Weather } from "./weather";
 /*
  * What the promise of docs/rotation-protocol.md allows, for the faults that struck. The explorer's table counts calls as
  * taking no time, knows neither outages of whole services nor Secrets Manager's ten minutes between retries, and has a
- * watchdog that looks every five minutes. What these add is added here, and nothing else.
+ * auditor that looks every five minutes. What these add is added here, and nothing else.
  */
 const CALLS_TAKE = 30 * SECOND;
 const RETRY_AFTER = 10 * MINUTE;

@@ -1,5 +1,5 @@
 import { type AuditDeps, type AuditReport, audit } from "../../core/audit/audit";
-import { WATCHDOG_MS } from "../../core/audit/intervals";
+import { AUDIT_INTERVAL_MS } from "../../core/audit/intervals";
 import type { PageText } from "../../core/audit/page";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { selfTest } from "../../core/rotation/self-test";
@@ -70,7 +70,7 @@ export class AuditedWorld {
     const { clock } = this.world;
     const until = clock.time + milliseconds;
     for (;;) {
-      const next = (Math.floor(clock.time / WATCHDOG_MS) + 1) * WATCHDOG_MS;
+      const next = (Math.floor(clock.time / AUDIT_INTERVAL_MS) + 1) * AUDIT_INTERVAL_MS;
       if (next > until) break;
       clock.time = next;
       this.world.secretsManager.tick();

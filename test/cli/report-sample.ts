@@ -1,6 +1,6 @@
 import type { Audited } from "../../cli/instances/audited";
 import type { InstanceFacts } from "../../core/audit/facts";
-import { findingsOf } from "../../core/audit/findings";
+import { findingsOf } from "../../core/audit/instance-findings";
 import type { AskedRotation, PreviousKeyLife } from "../../core/audit/journal";
 import type { IntentRecord } from "../../core/intent-table/intent-reader";
 import { AgentKey } from "../../core/key/credential";

@@ -1,10 +1,11 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { type AuditDeps, type AuditReport, type AuditSettings, audit } from "../../core/audit/audit";
+import { type AuditDeps, type AuditReport, audit } from "../../core/audit/audit";
 import type { Finding } from "../../core/audit/findings";
-import { WATCHDOG_MS } from "../../core/audit/intervals";
+import { AUDIT_INTERVAL_MS } from "../../core/audit/intervals";
 import { dynamoDbAuditJournal, type JournalEntries } from "../../core/audit/journal";
 import { dynamoDbAuditMemory } from "../../core/audit/memory";
 import type { PageText } from "../../core/audit/page";
+import type { AuditSettings } from "../../core/audit/settings";
 import type { ControlPlane, InstanceDirectory } from "../../core/control-plane/client";
 import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
 import { selfTest } from "../../core/rotation/self-test";
@@ -60,6 +61,11 @@ export class AuditWorld {
     settings: Partial<AuditSettings> = {},
   ): Promise<AuditWorld> {
     return new AuditWorld(await LocalWorld.ready(options), settings);
+  }
+
+  /** A world whose secret waits for its first key. */
+  static notYetProvisioned(): AuditWorld {
+    return new AuditWorld(new LocalWorld(), {});
   }
 
   deps(milliseconds = 240_000): AuditDeps {
@@ -120,7 +126,7 @@ export class AuditWorld {
   }
 
   /** Runs what Secrets Manager has due, the auditor, and again what it asked for; every 5 minutes, or less often, for so long. */
-  async pass(milliseconds: number, every = WATCHDOG_MS): Promise<void> {
+  async pass(milliseconds: number, every = AUDIT_INTERVAL_MS): Promise<void> {
     const { clock, secretsManager } = this.world;
     const until = clock.now() + milliseconds;
     while (clock.now() < until) {

@@ -1,4 +1,4 @@
-import { dueIn, slotOf, WATCHDOG_MS } from "../../../core/audit/intervals";
+import { AUDIT_INTERVAL_MS, dueIn, slotOf } from "../../../core/audit/intervals";
 import { serialiseRecord } from "../../../core/key/stored-value";
 import { DAY, HOUR, MINUTE } from "../../../local/clock";
 import { SECRET_NAME } from "../../../proofs/harness/builders";
@@ -242,9 +242,9 @@ describe("the use of a key", () => {
     const found: string[][] = [];
     for (let day = 0; day < days; day++) {
       const now = slotOf(clock.now()) + 1;
-      clock.advanceBy((now + dueIn(SECRET_NAME, "evening", now)) * WATCHDOG_MS - clock.now() + late);
+      clock.advanceBy((now + dueIn(SECRET_NAME, "evening", now)) * AUDIT_INTERVAL_MS - clock.now() + late);
       await auditor.audit();
-      clock.advanceBy(WATCHDOG_MS);
+      clock.advanceBy(AUDIT_INTERVAL_MS);
       await auditor.audit();
       found.push(auditor.found);
     }
@@ -276,7 +276,7 @@ describe("the use of a key", () => {
 
   test("is not told where a run comes late, since the value may have been read in it before", async () => {
     const auditor = await AuditWorld.ready();
-    expect((await evenings(auditor, 35, WATCHDOG_MS)).flat()).toEqual([]);
+    expect((await evenings(auditor, 35, AUDIT_INTERVAL_MS)).flat()).toEqual([]);
   });
 
   test("is told also where there is one key only, with which the rotation function is tested every day", async () => {
@@ -384,4 +384,39 @@ test("an unreadable secret doesn't keep the others from being looked at", async 
   const report = await auditor.audit();
 
   expect(report.findings.map(inWords)).toEqual(["page secrets-unreadable dev"]);
+});
+
+test("an AWSCURRENT that was moved to a version without a value is paged once a day, until it is back", async () => {
+  const auditor = await AuditWorld.ready();
+  const { world } = auditor;
+  await auditor.audit();
+  leavePending(world);
+  const [good = "", empty = ""] = [world.versionWith("AWSCURRENT"), world.versionWith("AWSPENDING")];
+  const move = (to: string, from: string) =>
+    world.secretsManager.call("UpdateSecretVersionStage", {
+      SecretId: world.secretArn,
+      VersionStage: "AWSCURRENT",
+      MoveToVersionId: to,
+      RemoveFromVersionId: from,
+    });
+
+  move(empty, good);
+  await auditor.pass(3 * HOUR);
+  await auditor.pass(DAY, HOUR);
+  expect(auditor.subjects).toEqual(Array(2).fill("current-missing: dev/support"));
+  expect(auditor.asked).toEqual([]);
+
+  move(good, empty);
+  await auditor.pass(5 * MINUTE);
+  expect(auditor.subjects).toContain("Resolved: current-missing: dev/support");
+});
+
+test("a secret that has no AWSCURRENT at first is told until its value is there", async () => {
+  const auditor = AuditWorld.notYetProvisioned();
+  await auditor.pass(2 * HOUR);
+  expect(auditor.subjects).toEqual(["current-missing: dev/support"]);
+
+  await auditor.world.provision();
+  await auditor.pass(5 * MINUTE);
+  expect(auditor.subjects).toContain("Resolved: current-missing: dev/support");
 });

@@ -1,5 +1,5 @@
 import type { InstanceFacts } from "../../../core/audit/facts";
-import type { Thresholds } from "../../../core/audit/findings";
+import type { Thresholds } from "../../../core/audit/thresholds";
 import type { IntentRecord } from "../../../core/intent-table/intent-reader";
 import { DAY, HOUR } from "../../../local/clock";
 import { SECRET_ARN, SECRET_NAME, START } from "../../../proofs/harness/builders";

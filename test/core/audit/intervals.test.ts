@@ -1,4 +1,5 @@
 import {
+  AUDIT_INTERVAL_MS,
   firstSlotDue,
   HOURLY_MS,
   isDue,
@@ -6,16 +7,15 @@ import {
   isNight,
   KEY_CHECK_MS,
   slotOf,
-  WATCHDOG_MS,
 } from "../../../core/audit/intervals";
-import { HOURLY, KEY_CHECK, WATCHDOG } from "../../../proofs/explorer/promise";
+import { AUDIT_INTERVAL, HOURLY, KEY_CHECK } from "../../../proofs/explorer/promise";
 
 const DAY_OF_SLOTS = Array.from({ length: 288 }, (_, slot) => 1_000 + slot);
 const names = Array.from({ length: 1_000 }, (_, index) => `valmi/production/agent-${index}/agent-key`);
 
 test("the protocol's promises are made by the intervals that are kept", () => {
-  expect({ WATCHDOG_MS, HOURLY_MS, KEY_CHECK_MS }).toEqual({
-    WATCHDOG_MS: WATCHDOG,
+  expect({ AUDIT_INTERVAL_MS, HOURLY_MS, KEY_CHECK_MS }).toEqual({
+    AUDIT_INTERVAL_MS: AUDIT_INTERVAL,
     HOURLY_MS: HOURLY,
     KEY_CHECK_MS: KEY_CHECK,
   });
@@ -34,7 +34,7 @@ test("every key is due once a day, or once an hour, and a fleet is spread evenly
 });
 
 test("in the evening of UTC each key is due once, before the self-test, and most of the day is over", () => {
-  const time = (slot: number) => new Date(slot * WATCHDOG_MS).toISOString().slice(11, 16);
+  const time = (slot: number) => new Date(slot * AUDIT_INTERVAL_MS).toISOString().slice(11, 16);
   const used = DAY_OF_SLOTS.filter((slot) => names.some((name) => isDue(name, "evening", slot, slot)));
   const evening = DAY_OF_SLOTS.map(
     (slot) => names.filter((name) => isDue(name, "evening", slot, slot)).length,
@@ -43,14 +43,14 @@ test("in the evening of UTC each key is due once, before the self-test, and most
   expect(evening.reduce((sum, count) => sum + count)).toBe(names.length);
   expect(Math.max(...evening)).toBeLessThan(60);
   expect([time(Math.min(...used)), time(Math.max(...used))]).toEqual(["21:00", "23:40"]);
-  expect(DAY_OF_SLOTS.filter((slot) => isEvening(slot * WATCHDOG_MS))).toHaveLength(36);
-  const night = DAY_OF_SLOTS.filter((slot) => isNight(slot * WATCHDOG_MS));
+  expect(DAY_OF_SLOTS.filter((slot) => isEvening(slot * AUDIT_INTERVAL_MS))).toHaveLength(36);
+  const night = DAY_OF_SLOTS.filter((slot) => isNight(slot * AUDIT_INTERVAL_MS));
   expect(night.map(time)).toEqual(["23:45", "23:50", "23:55"]);
-  expect(used.filter((slot) => !isEvening(slot * WATCHDOG_MS) || night.includes(slot))).toEqual([]);
+  expect(used.filter((slot) => !isEvening(slot * AUDIT_INTERVAL_MS) || night.includes(slot))).toEqual([]);
 });
 
 test("slots that nobody looked in are made up for, up to a day", () => {
-  const now = 1_000 * WATCHDOG_MS + 7;
+  const now = 1_000 * AUDIT_INTERVAL_MS + 7;
 
   expect(slotOf(now)).toBe(1_000);
   expect(firstSlotDue(undefined, now)).toBe(1_000);

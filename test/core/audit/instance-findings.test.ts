@@ -1,14 +1,10 @@
+import { type EnvironmentFacts, environmentFindings } from "../../../core/audit/environment-findings";
 import type { InstanceFacts } from "../../../core/audit/facts";
-import {
-  type EnvironmentFacts,
-  environmentFindings,
-  findingsOf,
-  isAskDue,
-  isWatchedHourly,
-  needsValue,
-  unpromotedPagedAfter,
-  unspentIntent,
-} from "../../../core/audit/findings";
+import { isAskDue } from "../../../core/audit/heal";
+import { findingsOf } from "../../../core/audit/instance-findings";
+import { unpromotedPagedAfter } from "../../../core/audit/thresholds";
+import { isWatchedHourly } from "../../../core/audit/turns";
+import { needsValue, unspentIntent } from "../../../core/audit/unfinished";
 import { DAY, HOUR, MINUTE } from "../../../local/clock";
 import { START } from "../../../proofs/harness/builders";
 import { facts, intentRecord, ROTATION_FUNCTION, THRESHOLDS } from "./facts-builder";

@@ -1,0 +1,54 @@
+import type { Log } from "../log";
+import { byUrgency, type Finding } from "./findings";
+import { type AuditMemory, type Memory, NOTHING, type Remembered } from "./memory";
+import { nameOf, type Run, TEXT_LENGTH } from "./run";
+
+/** How many findings are remembered; of more only the number is told, and not which are new. */
+export const MOST_REMEMBERED = 1_000;
+
+export interface Recalled {
+  readonly before: Memory;
+  /** Why nobody can tell what was before; absent if it can be told. */
+  readonly unreadable?: string;
+}
+
+export async function recall(memory: Pick<AuditMemory, "read">): Promise<Recalled> {
+  try {
+    return { before: await memory.read() };
+  } catch (error) {
+    return { before: NOTHING, unreadable: nameOf(error) };
+  }
+}
+
+/** What is found, the most urgent first, with what the last run knew of it. What is new is logged. */
+export function remember(findings: readonly Finding[], { before, now }: Run, log: Log): Remembered[] {
+  const last = new Map(before.found.map((each) => [keyOf(each), each]));
+  return byUrgency(findings).map((each) => {
+    const known = last.get(keyOf(each));
+    if (known?.severity !== each.severity) log.warn("found", { ...each });
+    const isPaged = known?.pagedAt !== undefined && each.severity === "page";
+    return {
+      ...each,
+      text: each.text.slice(0, TEXT_LENGTH),
+      since: known?.since ?? now,
+      ...(isPaged ? { pagedAt: known.pagedAt } : {}),
+    };
+  });
+}
+
+/** By what a finding of one run is the same as that of another. */
+export function keyOf({ name, instance }: Finding): string {
+  return `${name} ${instance}`;
+}
+
+/** Leaves to the next run what it needs; if that can't be written, it is in the log. */
+export async function writeDown(
+  { memory, log }: { readonly memory: Pick<AuditMemory, "write">; readonly log: Log },
+  left: Memory,
+): Promise<void> {
+  try {
+    await memory.write({ ...left, found: left.found.slice(0, MOST_REMEMBERED) });
+  } catch (error) {
+    log.error("the audit could not be written down", { reason: nameOf(error) });
+  }
+}
