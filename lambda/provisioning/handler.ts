@@ -1,7 +1,9 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
 import type { ProvisioningEvent, ProvisioningInput, ProvisioningResult } from "../../core/contract";
-import { ensureInstance, type ProvisioningDeps, retireInstance } from "../../core/provisioning/lifecycle";
+import { ensureInstance } from "../../core/provisioning/convergence";
+import type { ProvisioningDeps } from "../../core/provisioning/provisioning";
+import { retireInstance } from "../../core/provisioning/removal";
 import { createRuntime, invocationPorts, presentable, type Runtime, untilAllowed } from "../runtime";
 
 const text = v.pipe(v.string(), v.nonEmpty());

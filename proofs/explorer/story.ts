@@ -1,6 +1,6 @@
 import { Stop } from "../../core/protocol/stops";
 import { LATE_APPLICATION_MS } from "../../core/protocol/timing";
-import { ensureInstance } from "../../core/provisioning/lifecycle";
+import { ensureInstance } from "../../core/provisioning/convergence";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";

@@ -43,8 +43,19 @@ const MINT: Suite = {
   tests: ["mint", "intent", "orders"].map((name) => `core/protocol/${name}`),
 };
 const PROVISIONING: Suite = {
-  files: ["core/provisioning/lifecycle.ts"],
-  tests: ["core/provisioning/lifecycle", "lambda/provisioning/handler"],
+  files: [
+    "adoption",
+    "convergence",
+    "first-key",
+    "first-mint",
+    "instance-fields",
+    "removal",
+    "stored-key",
+  ].map((name) => `core/provisioning/${name}.ts`),
+  tests: [
+    ...["adoption", "convergence", "first-key", "removal"].map((name) => `core/provisioning/${name}`),
+    "lambda/provisioning/handler",
+  ],
 };
 const DOMAIN: Suite = {
   files: ["credential", "ownership", "stored-value"].map((name) => `core/key/${name}.ts`),

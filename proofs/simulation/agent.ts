@@ -1,6 +1,6 @@
 import { dueIn, slotOf, type Turn } from "../../core/audit/intervals";
 import { Stop } from "../../core/protocol/stops";
-import { ensureInstance } from "../../core/provisioning/lifecycle";
+import { ensureInstance } from "../../core/provisioning/convergence";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";

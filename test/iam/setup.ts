@@ -4,10 +4,15 @@ import { recordAllClients } from "./record";
 jest.mock("../../core/rotation/steps", () =>
   jest.requireActual("./record").calledAs("rotation", jest.requireActual("../../core/rotation/steps")),
 );
-jest.mock("../../core/provisioning/lifecycle", () =>
+jest.mock("../../core/provisioning/convergence", () =>
   jest
     .requireActual("./record")
-    .calledAs("provisioning", jest.requireActual("../../core/provisioning/lifecycle")),
+    .calledAs("provisioning", jest.requireActual("../../core/provisioning/convergence")),
+);
+jest.mock("../../core/provisioning/removal", () =>
+  jest
+    .requireActual("./record")
+    .calledAs("provisioning", jest.requireActual("../../core/provisioning/removal")),
 );
 
 jest.mock("../../core/rotation/self-test", () =>

@@ -3,7 +3,7 @@ import { realSleep } from "../../../core/budget";
 import { systemClock } from "../../../core/clock";
 import { SECRET_TAGS } from "../../../core/contract";
 import { AgentKey } from "../../../core/key/credential";
-import { ensureInstance } from "../../../core/provisioning/lifecycle";
+import { ensureInstance } from "../../../core/provisioning/convergence";
 import { DAY, MINUTE } from "../../../local/clock";
 import { adoptingInput, SECRET_NAME } from "../../../proofs/harness/builders";
 import { LocalWorld } from "../../../proofs/harness/local-world";

@@ -16,6 +16,14 @@ describe("the version id of a first key", () => {
     expect(NO_VERSION).toBe("none");
   });
 
+  test("depends on secret and base alone, and is one that Secrets Manager accepts", () => {
+    const id = fixedVersionId(SECRET_ARN, NO_VERSION);
+    expect(id).toBe(fixedVersionId(SECRET_ARN, NO_VERSION));
+    expect(id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(fixedVersionId(SECRET_ARN, "other")).not.toBe(id);
+    expect(fixedVersionId(`${SECRET_ARN}2`, NO_VERSION)).not.toBe(id);
+  });
+
   test("differs by secret and by base", () => {
     const ids = [
       fixedVersionId(SECRET_ARN, "a"),
