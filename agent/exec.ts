@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { systemClock } from "../core/clock";
+import { UsageError } from "../core/command-line";
 import { AGENT_KEY_FIELD, KEY_SHAPE } from "../core/contract";
 import { agentKeys } from "./agent-keys";
 import { sqsQueue } from "./new-key-events";
@@ -30,21 +31,23 @@ export interface ExecRequest {
   readonly hook?: string;
 }
 
-/** Runs the command until it ends, and gives its exit code. */
+/** Runs the command until it ends, and gives its exit code. Throws a `UsageError`, and whatever `runWithKey` throws. */
 export async function execWithKey(client: SecretsManagerClient, request: ExecRequest): Promise<number> {
   const [program, ...args] = request.command;
-  if (program === undefined) throw new Error("COMMAND: missing");
+  if (program === undefined) throw new UsageError("COMMAND: missing");
   for (const name of request.variables) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       // What comes after the equals sign may be a key.
       const got = name.replace(/=.*/s, "=…").replace(KEY_SHAPE, "[masked]");
-      throw new Error(`--env: must be the name of an environment variable, without a value, got: ${got}`);
+      throw new UsageError(
+        `--env: must be the name of an environment variable, without a value, got: ${got}`,
+      );
     }
   }
   const { secretName: secretId, gracePeriodHours, eventQueueUrl } = request;
   const usual = eventQueueUrl === undefined ? WATCH_SECONDS : WATCH_SECONDS_WITH_EVENTS;
   if (eventQueueUrl !== undefined && !/^https?:\/\/[^/\s]+\/\S+$/.test(eventQueueUrl)) {
-    throw new Error("--events: must be the URL of an SQS queue, https://…, not its name or ARN");
+    throw new UsageError("--events: must be the URL of an SQS queue, https://…, not its name or ARN");
   }
   const queue = eventQueueUrl === undefined ? undefined : sqsQueue(eventQueueUrl, request);
   const code = await runWithKey(
@@ -73,7 +76,7 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
 
 function onNewKey({ hook, overlapSeconds }: ExecRequest): OnNewKey {
   if (hook !== undefined && overlapSeconds !== undefined) {
-    throw new Error("--hook, --overlap: choose one; a hook leaves the command running");
+    throw new UsageError("--hook, --overlap: choose one; a hook leaves the command running");
   }
   if (hook !== undefined) return { kind: "hook", hook };
   return overlapSeconds === undefined

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { KEY_SHAPE } from "../core/contract";
 import type { Answer, CommandLine, Register } from "./answer";
-import { CommandError, EXIT_CODES } from "./command-error";
+import { EXIT_CODES, exitOf, messageOf } from "./command-error";
 import { registerAdopt } from "./commands/adopt";
 import { registerDoctor } from "./commands/doctor";
 import { registerExec } from "./commands/exec";
@@ -57,13 +57,9 @@ export async function run(args: readonly string[], ports: ProgramPorts = PROCESS
   try {
     await createProgram(ports).parseAsync(args, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // It has told by itself what was wrong with the options; help is no error.
-      ports.exit(error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage);
-      return;
-    }
-    ports.terminal.tell(`error: ${error instanceof Error ? error.message : "unknown error"}`);
-    ports.exit(EXIT_CODES[error instanceof CommandError ? error.exit : "failed"]);
+    // Commander has told by itself what was wrong with the options; help is no error.
+    if (!(error instanceof CommanderError)) ports.terminal.tell(`error: ${messageOf(error)}`);
+    ports.exit(EXIT_CODES[exitOf(error)].code);
   }
 }
 
@@ -82,7 +78,12 @@ function createProgram({ portsFor, terminal, exit }: ProgramPorts): Command {
       "after",
       `
 Name an instance as environment/id, such as dev/support, or by its secret.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused and nothing changed, 4 findings, 5 unfinished.`,
+
+Exit codes:
+${Object.values(EXIT_CODES)
+  .map(({ code, says }) => `  ${code}  ${says}`)
+  .join("\n")}
+`,
     );
   const line: CommandLine = {
     exit,
@@ -94,7 +95,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused and nothing changed, 4 fi
         const args = given.slice(0, -1) as unknown as A;
         const { text, json: data, exit: ends = "done" } = await act(ports, ...args);
         terminal.print(json ? JSON.stringify(data, null, 2) : text);
-        exit(EXIT_CODES[ends]);
+        exit(EXIT_CODES[ends].code);
       },
   };
   for (const register of COMMANDS) register(program, line);

@@ -6,3 +6,8 @@
 export function command(line: string): string {
   return `npx --no-install valmi-agent-keys ${line}`;
 }
+
+/** What was typed is wrong, and nothing was changed. The text names the option, the rule and what was got. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}

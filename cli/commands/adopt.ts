@@ -6,6 +6,7 @@ import { composeRecord, parseRecord, serialiseRecord } from "../../core/key/stor
 import { fixedVersionId, NO_VERSION } from "../../core/protocol/intent";
 import { type SecretStore, secretsManagerStore, versionWith } from "../../core/secrets/secret-store";
 import type { CommandLine } from "../answer";
+import { CommandError, given } from "../command-error";
 import { controlPlaneFor, readApiKey } from "../instances/environment";
 import { type AuthOption, auth, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
@@ -51,9 +52,9 @@ export interface AdoptRequest {
 }
 
 /**
- * Stores the present key of an adopted instance (`existingKey: 'provided'`) in its secret, where that holds none, or one
- * that is refused and that no rotation heals. Mints nothing. Throws, and stores nothing, where the secret is not waiting
- * for a key, or the key is refused or another instance's.
+ * Stores the present key of an adopted instance (`existingKey: 'provided'`) in its secret, if that holds none, or one that is
+ * refused and that no rotation heals. Mints nothing. Throws, and stores nothing, if the secret is not waiting for a key, or
+ * the key is refused or another instance's.
  */
 export async function adoptAgentKey(
   ports: Pick<OperatorPorts, "clock" | "sleep" | "fetch"> & {
@@ -61,42 +62,49 @@ export async function adoptAgentKey(
   },
   request: AdoptRequest,
 ): Promise<{ readonly agentInstanceId: string; readonly fingerprint: string }> {
-  const agentKey = new AgentKey(request.text);
+  const { secretName } = request;
+  const agentKey = given(() => new AgentKey(request.text));
+  const { fingerprint } = agentKey;
   const store = secretsManagerStore(ports.aws.secretsManager);
-  const { arn, tags, versionStages, rotationEnabled } = await describe(store, request.secretName);
+  const { arn, tags, versionStages, rotationEnabled } = await describe(store, secretName);
   const expectedId = tags[SECRET_TAGS.adoptedInstanceId];
   const url = tags[SECRET_TAGS.controlPlaneUrl];
   if (expectedId === undefined || url === undefined) {
-    throw new Error(
-      `--secret: '${request.secretName}' does not belong to an instance with existingKey: 'provided'`,
+    throw new CommandError(
+      "usage",
+      `--secret: '${secretName}' does not belong to an instance with existingKey: 'provided'`,
+      "give the secret that the deploy has named",
     );
   }
   const base = versionWith("AWSCURRENT", versionStages) ?? NO_VERSION;
   if (base !== NO_VERSION && rotationEnabled) {
-    throw new Error(
-      `--secret: '${request.secretName}' holds a key already, and a rotation gives it a new one; nothing was changed`,
-    );
+    throw holdsKey(secretName, "a rotation gives it a new one");
   }
   const apiKey = await readApiKey(store, request.apiKeySecret);
   const urlFrom = `tag ${SECRET_TAGS.controlPlaneUrl}`;
   const controlPlane = controlPlaneFor({ url, urlFrom, auth: request.auth, apiKey }, ports);
   const instance = await controlPlane.getInstance(expectedId);
-  if (!instance)
-    throw new Error(`the Control Plane has no instance ${expectedId}, which the secret's tag names`);
+  if (!instance) {
+    throw new CommandError(
+      "refused",
+      `the Control Plane has no instance ${expectedId}, which the secret's tag names; nothing was stored`,
+      "correct `adopt` in environments.ts, and deploy",
+    );
+  }
   const check = await controlPlane.checkAgentKey(agentKey);
-  if (!check.accepted)
-    throw new Error(`the Control Plane refuses key ${agentKey.fingerprint}; nothing was stored`);
-  if (check.agentInstanceId !== expectedId) {
-    throw new Error(
-      `key ${agentKey.fingerprint} is instance ${check.agentInstanceId}'s, not ${expectedId}'s`,
+  if (!check.accepted || check.agentInstanceId !== expectedId) {
+    throw new CommandError(
+      "refused",
+      check.accepted
+        ? `key ${fingerprint} is instance ${check.agentInstanceId}'s, not ${expectedId}'s; nothing was stored`
+        : `the Control Plane refuses key ${fingerprint}; nothing was stored`,
+      `give the present key of ${expectedId}`,
     );
   }
   if (base !== NO_VERSION) {
     const stored = parseRecord((await store.readVersion(arn, base)) ?? "");
     if ((await controlPlane.checkAgentKey(stored.agentKey)).accepted) {
-      throw new Error(
-        `--secret: '${request.secretName}' holds a key already, and the Control Plane accepts it; nothing was changed`,
-      );
+      throw holdsKey(secretName, "the Control Plane accepts it");
     }
   }
   await store.putVersion({
@@ -105,7 +113,15 @@ export async function adoptAgentKey(
     stage: "AWSCURRENT",
     value: serialiseRecord(composeRecord({ agentKey, issuedAt: controlPlane.now() }, instance, tags)),
   });
-  return { agentInstanceId: expectedId, fingerprint: agentKey.fingerprint };
+  return { agentInstanceId: expectedId, fingerprint };
+}
+
+function holdsKey(secretName: string, because: string): CommandError {
+  return new CommandError(
+    "refused",
+    `--secret: '${secretName}' holds a key already, and ${because}`,
+    "nothing was changed",
+  );
 }
 
 async function describe(store: SecretStore, secretName: string) {
@@ -113,8 +129,10 @@ async function describe(store: SecretStore, secretName: string) {
     return await store.describe(secretName);
   } catch (error) {
     if (!(error instanceof ResourceNotFoundException)) throw error;
-    throw new Error(
-      `--secret: there is no secret '${secretName}' in this account and region; deploy first, which makes it`,
+    throw new CommandError(
+      "usage",
+      `--secret: there is no secret '${secretName}' in this account and region`,
+      "deploy first, which makes it",
     );
   }
 }

@@ -7,12 +7,13 @@ import {
 import type { Command } from "commander";
 import { command } from "../../core/command-line";
 import type { ControlPlaneAuth } from "../../core/contract";
+import type { ControlPlane } from "../../core/control-plane/client";
 import { isControlPlaneError } from "../../core/control-plane/errors";
 import { ControlPlaneApiKey } from "../../core/key/credential";
 import { parseRecord } from "../../core/key/stored-value";
 import { secretsManagerStore, versionWith } from "../../core/secrets/secret-store";
 import type { CommandLine } from "../answer";
-import { CommandError } from "../command-error";
+import { CommandError, given, messageOf } from "../command-error";
 import {
   controlPlaneFor,
   type EnvironmentAccess,
@@ -86,10 +87,10 @@ export async function setOperatorKey(
   },
   request: OperatorKeyRequest,
 ): Promise<{ readonly created: boolean; readonly fingerprint: string; readonly workspaceName: string }> {
-  const apiKey = new ControlPlaneApiKey(request.text);
+  const apiKey = given(() => new ControlPlaneApiKey(request.text));
   const { controlPlaneUrl: url, auth } = request;
   const controlPlane = controlPlaneFor({ url, urlFrom: "--control-plane", auth, apiKey }, ports);
-  const workspaceName = await controlPlane.workspaceName();
+  const workspaceName = await acceptedFor(controlPlane, apiKey);
   const created = await store(ports.aws.secretsManager, request.secretName, apiKey);
   return { created, fingerprint: apiKey.fingerprint, workspaceName };
 }
@@ -122,7 +123,8 @@ async function store(
  * Throws, and stores nothing, if the text is not a key, is the present one, is refused, or is another workspace's.
  */
 async function rotate(ports: OperatorPorts, { environment }: Required<EnvironmentOption>) {
-  const next = new ControlPlaneApiKey(await ports.terminal.readInput(WHAT_IS_READ));
+  const text = await ports.terminal.readInput(WHAT_IS_READ);
+  const next = given(() => new ControlPlaneApiKey(text));
   const instances = await listSome(ports, environment);
   const access = await openEnvironment(ports, instances[0] as ListedInstance);
   const { secrets, settings } = access;
@@ -155,7 +157,7 @@ async function rotate(ports: OperatorPorts, { environment }: Required<Environmen
     await putBack(ports, settings.apiKeySecretArn);
     throw new CommandError(
       "failed",
-      `the stored key does not work (${error instanceof Error ? error.message : "unknown error"}), so that key ${present.fingerprint} is current again`,
+      `the stored key does not work (${messageOf(error)}), so that key ${present.fingerprint} is current again`,
       "correct what the text names, and rotate again",
     );
   }
@@ -175,7 +177,7 @@ async function reach(
   agentInstanceIds: readonly string[],
 ): Promise<string> {
   const controlPlane = await access.connect(apiKey);
-  const workspaceName = await controlPlane.workspaceName();
+  const workspaceName = await acceptedFor(controlPlane, apiKey);
   for (const id of agentInstanceIds) {
     if (!(await controlPlane.getInstance(id))) {
       throw new CommandError(
@@ -186,6 +188,20 @@ async function reach(
     }
   }
   return workspaceName;
+}
+
+/** The workspace that a key is accepted for. Throws the `CommandError` `refused` if it is not. */
+async function acceptedFor(controlPlane: ControlPlane, apiKey: ControlPlaneApiKey): Promise<string> {
+  try {
+    return await controlPlane.workspaceName();
+  } catch (error) {
+    if (!isControlPlaneError(error, "unauthorized", "forbidden")) throw error;
+    throw new CommandError(
+      "refused",
+      `the Control Plane refuses key ${apiKey.fingerprint} (${error.message})`,
+      "give a valid key of the workspace: Settings → API Keys",
+    );
+  }
 }
 
 /** `undefined` if the key is refused by now: it may have been revoked, which is why it is replaced. */
@@ -211,7 +227,7 @@ async function agentInstanceIds(
     } catch (error) {
       throw new CommandError(
         "failed",
-        `${nameOf(instance)}: ${error instanceof Error ? error.message : "unreadable value"}`,
+        `${nameOf(instance)}: ${messageOf(error)}`,
         `repair that first: ${command("status")}`,
       );
     }

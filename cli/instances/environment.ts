@@ -14,6 +14,7 @@ import {
   readSettings,
   refuseUncheckedTls,
   type Settings,
+  SettingsError,
 } from "../../core/settings/function-settings";
 import { MINUTE } from "../../core/time";
 import { CommandError } from "../command-error";
@@ -56,11 +57,15 @@ export async function openEnvironment(
     settings = readSettings(Environment?.Variables ?? {});
     rotationFunctionArn = FunctionArn ?? rotationFunction;
   } catch (error) {
+    const fix = `deploy it: npx cdktf deploy ${environment}`;
+    if (error instanceof SettingsError) {
+      throw new CommandError("failed", `the function ${rotationFunction}: ${error.message}`, fix);
+    }
     if (!(error instanceof ResourceNotFoundException)) throw error;
     throw new CommandError(
       "failed",
       `the environment '${environment}' has no rotation function ${rotationFunction}, from which its settings are read`,
-      `deploy it: npx cdktf deploy ${environment}`,
+      fix,
     );
   }
   const secrets = secretsManagerStore(ports.aws.secretsManager);

@@ -178,20 +178,20 @@ test.each<[string, string[], string, number]>([
     "a value in --env",
     ["--secret", NAME, "--env", "A=agent_abc123xyz", "true"],
     "error: --env: must be the name of an environment variable, without a value, got: A=…\n",
-    1,
+    2,
   ],
   ["looks too often", ["--secret", NAME, "--watch", "1", "true"], "It must be a number from 5 to 86400.", 2],
   [
     "a queue that is no URL",
     ["--secret", NAME, "--events", "new-keys", "true"],
     "error: --events: must be the URL of an SQS queue",
-    1,
+    2,
   ],
   [
     "two ways to bring the key",
     ["--secret", NAME, "--hook", "true", "--overlap", "1", "true"],
     "error: --hook, --overlap: choose one",
-    1,
+    2,
   ],
 ])(
   "says what is wrong: %s",

@@ -50,9 +50,11 @@ test("keys come in by standard input only, and fingerprints go out; failures are
       err: "",
     });
     expect(refused).toEqual({
-      code: 1,
+      code: 3,
       out: "",
-      err: "error: GET /auth/me: 401, Unauthorized: Invalid api key\n",
+      err: expect.stringMatching(
+        /^error: the Control Plane refuses key [0-9a-f]{12} \(GET \/auth\/me: 401, Unauthorized: Invalid api key\); .+\n$/,
+      ),
     });
     expect(misused).toMatchObject({ code: 2, err: expect.stringContaining("--api-key-secret") });
   } finally {

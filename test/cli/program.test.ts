@@ -6,7 +6,7 @@ test("help is no error, names every command, and says what the exit codes mean",
   for (const command of ["status", "rotate", "rollback", "revoke", "doctor", "report", "exec"]) {
     expect(out).toContain(`\n  ${command} `);
   }
-  expect(out).toContain("3 refused and nothing changed, 4 findings, 5 unfinished");
+  expect(out).toContain("\n  3  refused, since it would break a promise or nobody agreed;");
 });
 
 test.each([

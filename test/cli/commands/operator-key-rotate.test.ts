@@ -52,10 +52,10 @@ test("brings the one before back where the stored one turns out not to work", as
 });
 
 test.each<[string, () => Promise<OperatorWorld>, string, number, string]>([
-  ["a key that is refused", () => deskWith("token_other123"), "token_unknown123", 1, "401"],
-  ["one that may do nothing", () => deskWith(NEW_KEY, "restricted"), NEW_KEY, 1, "403"],
+  ["a key that is refused", () => deskWith("token_other123"), "token_unknown123", 3, "401"],
+  ["one that may do nothing", () => deskWith(NEW_KEY, "restricted"), NEW_KEY, 3, "403"],
   ["the present one", () => deskWith(), "token_operator123", 3, "is the present one"],
-  ["what is no key", () => deskWith(), "two words", 1, "must be visible ASCII without spaces"],
+  ["what is no key", () => deskWith(), "two words", 2, "must be visible ASCII without spaces"],
 ])("stores nothing where it is given %s", async (_, ready, input, code, message) => {
   const desk = await ready();
   const ran = await desk.run(LINE, input);
