@@ -2,14 +2,13 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { buildSync } from "esbuild";
 import { zipSync } from "fflate";
-import type { FunctionBundles } from "./constructs";
+import { type FunctionBundles, functionBundles } from "./constructs/function-bundles";
+import { FUNCTION_PURPOSES, type FunctionPurpose } from "./core/contract";
 
 /** The oldest Node.js that runs a function: Lambda's nodejs20.x and the local runs. */
 const TARGET = "node20";
 
-export const FUNCTIONS = ["rotation", "provisioning", "audit"] as const;
-
-export const entryPointOf = (name: (typeof FUNCTIONS)[number]): string => `lambda/${name}/handler.ts`;
+export const entryPointOf = (name: FunctionPurpose): string => `lambda/${name}/handler.ts`;
 
 /** Of every file in a bundle. A zip holds times without a zone, so that this is the same on every machine. */
 const MODIFIED = new Date(1980, 0, 1);
@@ -23,13 +22,12 @@ const ATTRIBUTES = { os: 3, attrs: 0o100644 << 16 };
  */
 export function bundleFunctions(outdir: string): FunctionBundles {
   mkdirSync(outdir, { recursive: true });
-  const bundle = (name: (typeof FUNCTIONS)[number]) => {
+  return functionBundles((name) => {
     const code = bundleFunction(entryPointOf(name));
     const file = path.resolve(outdir, `${name}.zip`);
     writeFileSync(file, zipSync({ "index.js": [code, { mtime: MODIFIED, ...ATTRIBUTES }] }));
     return file;
-  };
-  return { rotation: bundle("rotation"), provisioning: bundle("provisioning"), audit: bundle("audit") };
+  });
 }
 
 /**
@@ -97,7 +95,7 @@ function build(entryPoint: string) {
 
 /** A line for each package of each bundle, for `--list`. */
 function listing(): string {
-  return FUNCTIONS.flatMap((name) => {
+  return FUNCTION_PURPOSES.flatMap((name) => {
     const packages = bundledPackages(entryPointOf(name));
     const all = packages.reduce((sum, { bytes }) => sum + bytes, 0);
     const lines = packages.map(

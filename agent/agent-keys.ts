@@ -1,6 +1,7 @@
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { realSleep, type Sleep } from "../core/budget";
 import { type Clock, systemClock } from "../core/clock";
+import { DEFAULT_GRACE_PERIOD_HOURS } from "../core/contract";
 import type { AgentKey } from "../core/key/credential";
 import type { AgentKeyRecord } from "../core/key/stored-value";
 import { type AgentKeyUnreadableError, type ReadSecret, secretReader } from "./secret-reader";
@@ -86,7 +87,7 @@ export interface AgentKeysPorts {
  * const response = await keys.call((key) => fetch(url, { headers: { "X-Agent-Secret": key.reveal() } }));
  */
 export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPorts> = {}): AgentKeys {
-  const { secretId, cacheMs = 300 * SECOND, gracePeriodHours = 24 } = options;
+  const { secretId, cacheMs = 300 * SECOND, gracePeriodHours = DEFAULT_GRACE_PERIOD_HOURS } = options;
   for (const [name, value] of Object.entries({ cacheMs, gracePeriodHours })) {
     if (!(value >= 0)) throw new RangeError(`\`${name}\`: must be 0 or more, got: ${value}`);
   }

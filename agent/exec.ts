@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { systemClock } from "../core/clock";
 import { UsageError } from "../core/command-line";
-import { AGENT_KEY_FIELD, KEY_SHAPE } from "../core/contract";
+import { AGENT_KEY_VARIABLES, KEY_SHAPE } from "../core/contract";
 import { agentKeys } from "./agent-keys";
 import { sqsQueue } from "./new-key-events";
 import { type OnNewKey, runWithKey } from "./runner";
@@ -10,9 +10,6 @@ import { type OnNewKey, runWithKey } from "./runner";
 /** About how long from one look at the secret to the next, alone and beside a queue that tells of new keys. */
 export const WATCH_SECONDS = 300;
 export const WATCH_SECONDS_WITH_EVENTS = 900;
-
-/** The variable that the examples of Valmi's SDKs take the key from. */
-const SDK_VARIABLE = "VALUE_AGENT_SECRET";
 
 export interface ExecRequest {
   readonly secretName: string;
@@ -54,7 +51,7 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
     {
       command: [program, ...args],
       environment: process.env,
-      variables: [AGENT_KEY_FIELD, SDK_VARIABLE, ...request.variables],
+      variables: [...AGENT_KEY_VARIABLES, ...request.variables],
       watchMs: (request.watchSeconds ?? usual) * 1_000,
       stopMs: request.stopSeconds * 1_000,
       onNewKey: onNewKey(request),

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { bundleFunction } from "../bundle-functions";
-import { FUNCTION_ENV } from "../core/contract";
+import { DEFAULT_CONTROL_PLANE_URL, FUNCTION_ENV, FUNCTION_TIMEOUT_SECONDS } from "../core/contract";
 
 /**
  * Size and start-up of the rotation function, beside a function that only makes the same clients and logger. Both are
@@ -36,7 +36,7 @@ const REPORT_FD = 3;
 const START = `
   const cpu = process.cpuUsage();
   const started = performance.now();
-  const context = { awsRequestId: "bench", getRemainingTimeInMillis: () => 180_000 };
+  const context = { awsRequestId: "bench", getRemainingTimeInMillis: () => ${FUNCTION_TIMEOUT_SECONDS * 1_000} };
   const called = require(process.argv[1]).handler(undefined, context);
   called.catch(() => {}).then(() => {
     const wallMs = performance.now() - started;
@@ -48,7 +48,7 @@ const START = `
 /** What Lambda and the constructs set. No client makes a call. */
 const ENVIRONMENT: NodeJS.ProcessEnv = {
   AWS_REGION: "eu-west-1",
-  [FUNCTION_ENV.controlPlaneUrl]: "https://value.valmi.io/api/v1",
+  [FUNCTION_ENV.controlPlaneUrl]: DEFAULT_CONTROL_PLANE_URL,
   [FUNCTION_ENV.controlPlaneAuth]: "api-key",
   [FUNCTION_ENV.apiKeySecretArn]: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-key-AbCdEf",
   [FUNCTION_ENV.gracePeriodHours]: "24",

@@ -3,9 +3,10 @@ import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
 import { AWS_PROVIDER_VERSIONS } from "../core/contract";
 import { defaultStateKey } from "./access/deployer-access";
-import { AgentKeys, type FunctionBundles } from "./agent-keys";
+import { AgentKeys } from "./agent-keys";
 import { checkEnvironments, refuseErrors } from "./environment/checks";
 import type { Environment, S3BackendSettings } from "./environment/environment";
+import type { FunctionBundles } from "./function-bundles";
 
 export interface AgentKeysStackProps {
   readonly environment: Environment;

@@ -1,10 +1,10 @@
-import * as path from "node:path";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
 import { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Annotations } from "cdktf";
 import { Construct } from "constructs";
+import { FUNCTION_TIMEOUT_SECONDS } from "../core/contract";
 import { ControlPlaneAccess } from "./access/control-plane-access";
 import { type OperatorAccessProps, operatorStatements } from "./access/operator-access";
 import { policyDocument } from "./access/policy";
@@ -16,20 +16,11 @@ import { describeCost, monthlyCost } from "./cost";
 import { checkSettings, describeProblem, refuseErrors } from "./environment/checks";
 import { type AgentKeysSettings, resolveSettings } from "./environment/environment";
 import { EnvironmentKey } from "./environment-key";
+import { type FunctionBundles, shippedBundles } from "./function-bundles";
 import { IntentTable } from "./intent-table";
 import { type AwsLocation, functionArn, functionName } from "./names";
 import { NodeFunction } from "./node-function";
 import { RemovalGuard } from "./removal-guard";
-
-/** Long enough for every retry that a function allows itself, and far from Lambda's limit, so that attempts don't pile up. */
-const FUNCTION_TIMEOUT_SECONDS = 180;
-
-/** Zips with the code of the functions: each holds `index.js`, which exports `handler`. */
-export interface FunctionBundles {
-  readonly rotation: string;
-  readonly provisioning: string;
-  readonly audit: string;
-}
 
 export interface AgentKeysProps extends AgentKeysSettings {
   /** @default - the bundles that this package ships */
@@ -209,13 +200,4 @@ export class AgentKeys extends Construct {
 
 function withKey(encryptionKeyArn: string | undefined): { readonly encryptionKeyArn?: string } {
   return encryptionKeyArn === undefined ? {} : { encryptionKeyArn };
-}
-
-function shippedBundles(): FunctionBundles {
-  const functions = path.join(__dirname, "..", "functions");
-  return {
-    rotation: path.join(functions, "rotation.zip"),
-    provisioning: path.join(functions, "provisioning.zip"),
-    audit: path.join(functions, "audit.zip"),
-  };
 }

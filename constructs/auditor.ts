@@ -3,7 +3,7 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
-import { AUDIT_ENV } from "../core/contract";
+import { AUDIT_ENV, AUDIT_INTERVAL_MINUTES, WHOLE_DAY_WINDOW_HOURS } from "../core/contract";
 import type { FunctionAccess, PolicyStatement } from "./access/policy";
 import { type AgentKeySecretsProps, readAccess } from "./agent-key-secret";
 import type { ResolvedSettings } from "./environment/environment";
@@ -12,8 +12,6 @@ import { NodeFunction } from "./node-function";
 
 /** Less than from one run to the next, so that no two of them overlap. */
 const TIMEOUT_SECONDS = 240;
-/** As `AUDIT_INTERVAL_MS` of the auditor: docs/rotation-protocol.md promises by it. */
-const SCHEDULE = "rate(5 minutes)";
 
 export interface AuditorProps {
   readonly settings: ResolvedSettings;
@@ -47,7 +45,7 @@ export class Auditor extends Construct {
     const name = functionName(settings, "audit");
     this.function = new NodeFunction(this, "function", {
       functionName: name,
-      description: `Audits the agent keys of the environment ${settings.name}, started every 5 minutes`,
+      description: `Audits the agent keys of the environment ${settings.name}, started every ${AUDIT_INTERVAL_MINUTES} minutes`,
       bundle: props.bundle,
       timeoutSeconds: TIMEOUT_SECONDS,
       access: [
@@ -64,7 +62,7 @@ export class Auditor extends Construct {
     const rule = new CloudwatchEventRule(this, "schedule", {
       name,
       description: `Starts ${name}`,
-      scheduleExpression: SCHEDULE,
+      scheduleExpression: `rate(${AUDIT_INTERVAL_MINUTES} minutes)`,
       // Said, so that a deploy switches it on again where somebody has switched it off.
       state: "ENABLED",
       tags: settings.tags,
@@ -89,7 +87,9 @@ function auditEnvironment(settings: ResolvedSettings): Readonly<Record<string, s
     [AUDIT_ENV.environment]: settings.name,
     [AUDIT_ENV.secretNameStart]: agentKeySecretNameParts(settings).start,
     [AUDIT_ENV.rotationDays]: rotation === "off" ? "off" : String(rotation.automaticallyAfterDays),
-    [AUDIT_ENV.rotationWindowHours]: String(rotation === "off" ? 24 : (rotation.windowHours ?? 24)),
+    [AUDIT_ENV.rotationWindowHours]: String(
+      (rotation === "off" ? undefined : rotation.windowHours) ?? WHOLE_DAY_WINDOW_HOURS,
+    ),
     [AUDIT_ENV.healing]: alerts.healing,
     [AUDIT_ENV.runbookUrl]: alerts.runbookUrl,
     ...(alerts.heartbeatUrl === undefined ? {} : { [AUDIT_ENV.heartbeatUrl]: alerts.heartbeatUrl }),

@@ -5,7 +5,7 @@ export { AgentInstance, type AgentInstanceProps } from "./agent-instance";
 export { AgentKey, type AgentKeyProps } from "./agent-key";
 export { AgentKeyRotation, type AgentKeyRotationProps } from "./agent-key-rotation";
 export { AgentKeySecret, type AgentKeySecretProps, type ReadOptions } from "./agent-key-secret";
-export { AgentKeys, type AgentKeysProps, type FunctionBundles } from "./agent-keys";
+export { AgentKeys, type AgentKeysProps } from "./agent-keys";
 export { AgentKeysStack, type AgentKeysStackProps } from "./agent-keys-stack";
 export type { AgentKeyReference, AgentKeySource } from "./agents/agent-key-source";
 export { EcsAgent, type EcsAgentProps, type EcsServiceName } from "./agents/ecs-agent";
@@ -26,5 +26,6 @@ export {
   refuseErrors,
 } from "./environment/checks";
 export * from "./environment/environment";
+export type { FunctionBundles } from "./function-bundles";
 export { IntentTable, type IntentTableProps } from "./intent-table";
 export { NodeFunction, type NodeFunctionProps } from "./node-function";

@@ -1,13 +1,13 @@
-import { FUNCTION_PURPOSES, functionName } from "../core/contract";
+import { FUNCTION_PURPOSES, functionName, SECRET_NAME_END } from "../core/contract";
 import type { ResolvedSettings } from "./environment/environment";
-
-/** Also the name of the function's role. */
-export { functionName };
 
 /**
  * Every name that is made, from the prefix, the environment and the id alone. They are pinned by tests: a changed
  * function name makes Terraform delete and create every agent instance, a changed secret name loses a live key.
  */
+
+/** The name of a function is its role's, too. */
+export { functionName };
 
 type Environment = Pick<ResolvedSettings, "namePrefix" | "name">;
 
@@ -34,7 +34,7 @@ export function keyAlias({ namePrefix, name }: Environment): string {
 
 /** What the names of an environment's agent key secrets begin and end with, around the id. */
 export function agentKeySecretNameParts({ namePrefix, name }: Environment): { start: string; end: string } {
-  return { start: `${namePrefix}/${name}/`, end: "/agent-key" };
+  return { start: `${namePrefix}/${name}/`, end: SECRET_NAME_END };
 }
 
 export function agentKeySecretName(environment: Environment, id: string): string {

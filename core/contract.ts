@@ -1,9 +1,9 @@
 /**
- * What the constructs and the functions agree on. The only file that both sides read: names and plain data,
- * no behaviour and no import.
+ * What the constructs and the functions agree on: names and plain data. It imports nothing. The rules by which both check a
+ * text stand in `rules.ts`; the constructs read no other file of the core.
  */
 
-/** The functions of an environment, by what they are for. */
+/** The functions of an environment, by what they are for: in their names, bundles and folders. */
 export const FUNCTION_PURPOSES = ["rotation", "provisioning", "audit"] as const;
 export type FunctionPurpose = (typeof FUNCTION_PURPOSES)[number];
 
@@ -15,38 +15,55 @@ export function functionName(
   return `${namePrefix}-${name}-agent-key-${purpose}`;
 }
 
+/**
+ * How long rotation and provisioning may run: long enough for every retry that they allow themselves, and far from Lambda's
+ * limit, so that attempts don't pile up.
+ */
+export const FUNCTION_TIMEOUT_SECONDS = 180;
+
+/** From one run of the auditor to the next. docs/rotation-protocol.md promises by it. */
+export const AUDIT_INTERVAL_MINUTES = 5;
+
+/** The rotation window if none is given: to the end of the UTC day, at whose beginning every window begins. */
+export const WHOLE_DAY_WINDOW_HOURS = 24;
+
+/** How long Valmi's own Control Plane goes on accepting a replaced key. */
+export const DEFAULT_GRACE_PERIOD_HOURS = 24;
+
+export const DEFAULT_CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
+
 /** Environment variables of the functions. None of them ever holds a key. */
 export const FUNCTION_ENV = {
   /** Base URL of the Control Plane, such as `https://value.valmi.io/api/v1`, without a trailing slash. */
   controlPlaneUrl: "VALMI_CONTROL_PLANE_URL",
   /** How the operator's API key is sent: `api-key` (header `api-key`) or `bearer` (header `Authorization`). */
   controlPlaneAuth: "VALMI_CONTROL_PLANE_AUTH",
-  /** CA certificates in PEM, where the Control Plane's is not signed by a public authority; may be absent. */
+  /** CA certificates in PEM, if the Control Plane's is not signed by a public authority; may be absent. */
   controlPlaneCa: "VALMI_CONTROL_PLANE_CA",
   /** URL of the proxy that leads to the Control Plane; may be absent. */
   controlPlaneProxy: "VALMI_CONTROL_PLANE_PROXY",
   /** ARN of the Secrets Manager secret whose plain string is the operator's API key. */
   apiKeySecretArn: "VALMI_API_KEY_SECRET_ARN",
-  /** Hours for which the old key still works after a refresh; `0` where the Control Plane ends it at once. */
+  /** Hours for which the old key still works after a refresh; `0` if the Control Plane ends it at once. */
   gracePeriodHours: "VALMI_GRACE_PERIOD_HOURS",
   /** Name of the DynamoDB table of intents. */
   intentTable: "VALMI_INTENT_TABLE",
 } as const;
 
-/** Of the auditor alone, beside those above. */
+/** What the auditor's environment has beside those. */
 export const AUDIT_ENV = {
   environment: "VALMI_ENVIRONMENT",
   /** What the names of the environment's secrets begin with, such as `valmi/production/`. */
   secretNameStart: "VALMI_SECRET_NAME_START",
   rotationFunctionArn: "VALMI_ROTATION_FUNCTION_ARN",
-  /** Days between two rotations; `off` where keys never rotate. */
+  /** Days between two rotations; `off` if keys never rotate. */
   rotationDays: "VALMI_ROTATION_DAYS",
   rotationWindowHours: "VALMI_ROTATION_WINDOW_HOURS",
   /** ARN of the SNS topic for pages. */
   alertTopicArn: "VALMI_ALERT_TOPIC_ARN",
   /** `dry-run`: what would be healed is logged, and not healed. */
   healing: "VALMI_HEALING",
-  /** URL that is fetched after each audit that could have paged; absent where nobody waits for it. */
+  /** URL that is fetched after each audit that could have paged; absent if nobody waits for it. */
   heartbeatUrl: "VALMI_HEARTBEAT_URL",
   /** Where the sections of docs/operations.md are read. */
   runbookUrl: "VALMI_RUNBOOK_URL",
@@ -68,7 +85,12 @@ export const METRICS = {
 /** What the names of agent keys' secrets end with. */
 export const SECRET_NAME_END = "/agent-key";
 
-export type ControlPlaneAuth = "api-key" | "bearer";
+/** How the operator's API key is sent: in the header `api-key`, or as a bearer token. */
+export const CONTROL_PLANE_AUTHS = ["api-key", "bearer"] as const;
+export type ControlPlaneAuth = (typeof CONTROL_PLANE_AUTHS)[number];
+
+/** What the ownership marker in an instance's description begins with, after a bracket (`key/ownership.ts`). */
+export const OWNERSHIP_MARK = "valmi-agent-keys";
 
 /**
  * What has the shape of a key, for masking texts that somebody else wrote; the Control Plane's own field names, such as
@@ -94,6 +116,12 @@ export const AUDITOR_PARTITION = "auditor";
 export const AGENT_KEY_FIELD = "VALMI_AGENT_KEY";
 
 /**
+ * The environment variables in which an agent gets its one key: ours, and the one that the examples of Valmi's SDKs take it
+ * from.
+ */
+export const AGENT_KEY_VARIABLES = [AGENT_KEY_FIELD, "VALUE_AGENT_SECRET"] as const;
+
+/**
  * Tags of an agent key's secret. What an instance is mapped to is written here by Terraform, and read from here by
  * whatever writes the secret's value, so that value and tags cannot disagree for longer than one rotation.
  */
@@ -110,15 +138,20 @@ export const SECRET_TAGS = {
   subscription: "valmi:subscription",
   pricing: "valmi:pricing",
   controlPlaneUrl: "valmi:control-plane-url",
-  /** Only where an existing instance is adopted: its id at the Control Plane. */
+  /** Only if an existing instance is adopted: its id at the Control Plane. */
   adoptedInstanceId: "valmi:adopted-instance-id",
 } as const;
 
 /** What happens to secret and instance together when an instance is taken out of the configuration. */
-export type RemovalPolicy = "protect" | "deactivate" | "delete";
+export const REMOVAL_POLICIES = ["protect", "deactivate", "delete"] as const;
+export type RemovalPolicy = (typeof REMOVAL_POLICIES)[number];
 
 /** `refresh`: mint a new key, the present one lives for the grace period. `provided`: a person stores the present key. */
-export type ExistingKey = "refresh" | "provided";
+export const EXISTING_KEYS = ["refresh", "provided"] as const;
+export type ExistingKey = (typeof EXISTING_KEYS)[number];
+
+/** What only a new instance is given: an adopted one keeps what it has at the Control Plane. */
+export const NEW_INSTANCE_FIELDS = ["agentType", "name", "accountId", "contactId", "description"] as const;
 
 /** The `input` of Terraform's call of the provisioning function, for one agent instance. Never holds a key. */
 export interface ProvisioningInput {
@@ -127,8 +160,8 @@ export interface ProvisioningInput {
   readonly environment: string;
   readonly secretArn: string;
   /**
-   * Display name at the Control Plane; unique in a workspace. Absent, as are `description`, `agentType`, `accountId`
-   * and `contactId`, where an existing instance is adopted: it keeps its own.
+   * Display name at the Control Plane; unique in a workspace. Absent, as are all `NEW_INSTANCE_FIELDS`, if an existing
+   * instance is adopted.
    */
   readonly name?: string;
   /** The user's description; the function appends the ownership marker to it. */
@@ -158,7 +191,7 @@ export interface ProvisioningResult {
   readonly digest: string;
   readonly secretArn: string;
   readonly agentInstanceId: string;
-  /** One line for a person where `status` is `failed`; empty otherwise. */
+  /** One line for a person if `status` is `failed`; empty otherwise. */
   readonly reason: string;
 }
 

@@ -6,7 +6,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   lambda: ["core"],
   agent: ["core"],
-  // Names and plain data alone: `core/contract.ts`.
+  // Names, plain data and pure checks alone: `core/contract.ts` and `core/rules.ts`.
   constructs: ["core"],
   cli: ["agent", "core"],
   local: ["cli", "agent", "lambda", "constructs", "core", "top"],
@@ -117,12 +117,14 @@ test("no file imports itself by way of others", () => {
   expect(circles).toEqual([]);
 });
 
-test("constructs take names and plain data from the core, and nothing else", () => {
+test("constructs take names, plain data and pure checks from the core, and nothing else", () => {
+  const [contract, rules] = [path.join("core", "contract.ts"), path.join("core", "rules.ts")];
   const taken = edges.filter(
     ({ file, target }) => roomOf(file) === "constructs" && roomOf(target) === "core",
   );
-  expect([...new Set(taken.map(({ target }) => target))]).toEqual([path.join("core", "contract.ts")]);
-  expect(importsOf(path.join("core", "contract.ts"))).toEqual([]);
+  expect([...new Set(taken.map(({ target }) => target))].sort()).toEqual([contract, rules]);
+  expect(modulesOf(contract)).toEqual([]);
+  expect(modulesOf(rules).filter((name) => !name.startsWith("node:"))).toEqual([]);
 });
 
 test("only constructs, main.ts and examples build infrastructure", () => {

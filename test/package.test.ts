@@ -139,7 +139,7 @@ test("gives an agent its key without any infrastructure", async () => {
   writeFileSync(
     main,
     `const { agentKeys } = require("valmi-agent-keys/agent");
-const loaded = Object.keys(require.cache).filter((file) => /cdktf|constructs/.test(file));
+const loaded = Object.keys(require.cache).filter((file) => /node_modules.(@?cdktf|constructs).|dist.constructs./.test(file));
 console.log(typeof agentKeys, loaded.length);
 `,
   );

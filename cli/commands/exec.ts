@@ -1,6 +1,7 @@
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Command } from "commander";
 import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "../../agent/exec";
+import { DEFAULT_GRACE_PERIOD_HOURS } from "../../core/contract";
 import type { CommandLine } from "../answer";
 import { amount, MOST_HOURS, MOST_SECONDS, type RegionOption, region } from "../options";
 
@@ -40,7 +41,7 @@ export function registerExec(program: Command, line: CommandLine): void {
       "--grace <hours>",
       "how long the Control Plane accepts a replaced key; only told",
       amount(0, MOST_HOURS),
-      24,
+      DEFAULT_GRACE_PERIOD_HOURS,
     )
     .addOption(region)
     .argument("<command...>", "the program and its arguments; no shell is between")

@@ -6,7 +6,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import type { Command } from "commander";
 import { command } from "../../core/command-line";
-import type { ControlPlaneAuth } from "../../core/contract";
+import { type ControlPlaneAuth, DEFAULT_CONTROL_PLANE_URL } from "../../core/contract";
 import type { ControlPlane } from "../../core/control-plane/client";
 import { isControlPlaneError } from "../../core/control-plane/errors";
 import { ControlPlaneApiKey } from "../../core/key/credential";
@@ -49,7 +49,6 @@ export function registerOperatorKey(program: Command, line: CommandLine): void {
 }
 
 const WHAT_IS_READ = "operator's API key";
-const DEFAULT_CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
 
 async function set(
   ports: OperatorPorts,

@@ -1,3 +1,5 @@
+import { arnParts } from "../../core/rules";
+
 /**
  * Who reads an agent key from another AWS account: one role, or whoever that account lets. The principal is the account
  * in either case, and a condition names the role: a role's ARN as a principal becomes that of a ghost when the role is
@@ -5,12 +7,10 @@
  */
 export type OutsideReader = { readonly roleArn: string } | { readonly accountId: string };
 
-const ROLE_ARN = /^arn:[a-z-]+:iam::(\d{12}):role\/[\w+=,.@/-]+$/;
-
 /** Throws where it is neither. */
 export function checkOutsideReader(reader: OutsideReader): OutsideReader {
   const given = "roleArn" in reader ? reader.roleArn : reader.accountId;
-  const fits = "roleArn" in reader ? ROLE_ARN.test(given) : /^\d{12}$/.test(given);
+  const fits = "roleArn" in reader ? arnParts("role", given) !== undefined : /^\d{12}$/.test(given);
   if (fits) return reader;
   throw new Error(
     "`reader` must be { roleArn } with the whole ARN of an IAM role, without wildcards, or { accountId } with 12 digits; " +
@@ -28,5 +28,5 @@ export function outsideReaderCondition(reader: OutsideReader) {
 }
 
 export function accountOf(reader: OutsideReader): string {
-  return "roleArn" in reader ? String(ROLE_ARN.exec(reader.roleArn)?.[1]) : reader.accountId;
+  return "roleArn" in reader ? String(arnParts("role", reader.roleArn)?.accountId) : reader.accountId;
 }

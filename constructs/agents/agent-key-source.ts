@@ -1,12 +1,10 @@
-import { AGENT_KEY_FIELD } from "../../core/contract";
+import { AGENT_KEY_FIELD, AGENT_KEY_VARIABLES } from "../../core/contract";
+import { arnParts } from "../../core/rules";
 import type { PolicyStatement } from "../access/policy";
 import { AgentKey } from "../agent-key";
 import { readAccess } from "../agent-key-secret";
 import { AgentKeys } from "../agent-keys";
 import { type AwsLocation, agentKeySecretArns, agentKeySecretName } from "../names";
-
-/** The variable that the examples of Valmi's SDKs take the key from. */
-const SDK_VARIABLE = "VALUE_AGENT_SECRET";
 
 /** An agent key that another stack has made, in this account or another one. Its region has to be the consumer's. */
 export interface AgentKeyReference {
@@ -55,7 +53,7 @@ export function consumedAgentKeys(source: AgentKeySource): ConsumedAgentKeys {
   const common = {
     location: first.location,
     variables: isOne
-      ? [AGENT_KEY_FIELD, SDK_VARIABLE].map((name) => ({ name, secretArn: first.arn }))
+      ? AGENT_KEY_VARIABLES.map((name) => ({ name, secretArn: first.arn }))
       : keys.map(({ name, arn }) => ({ name: variableOf(name), secretArn: arn })),
   };
   refuseRepeated(common.variables.map(({ name }) => name));
@@ -101,10 +99,8 @@ function keyOf(key: AgentKey | AgentKeyReference) {
   };
 }
 
-const SECRET_ARN = /^arn:([a-z-]+):secretsmanager:([a-z0-9-]+):(\d{12}):secret:([\w/+=.@-]+)-[A-Za-z0-9]{6}$/;
-
 function parseArn(arn: string): { readonly name: string; readonly location: AwsLocation } {
-  const [, partition, region, accountId, name] = SECRET_ARN.exec(arn) ?? [];
+  const { partition, region, accountId, name } = arnParts("secret", arn) ?? {};
   if (partition && region && accountId && name) return { name, location: { partition, region, accountId } };
   throw new Error(
     "`secretArn` must be the whole ARN of a secret, as text, with the six characters that Secrets Manager adds to its " +

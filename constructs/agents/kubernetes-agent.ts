@@ -4,6 +4,7 @@ import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import { stringify } from "yaml";
 import { AGENT_KEY_FIELD } from "../../core/contract";
+import { ARN_PATTERNS } from "../../core/rules";
 import { policyDocument } from "../access/policy";
 import { type AgentKeySource, consumedAgentKeys } from "./agent-key-source";
 
@@ -165,10 +166,7 @@ function check(
       "choose such a number",
     );
   }
-  if (
-    !Token.isUnresolved(oidcProviderArn) &&
-    !/^arn:[a-z-]+:iam::\d{12}:oidc-provider\/.+$/.test(oidcProviderArn)
-  ) {
+  if (!Token.isUnresolved(oidcProviderArn) && !ARN_PATTERNS.oidcProvider.test(oidcProviderArn)) {
     const rule = "must be the ARN of an IAM OIDC provider";
     refuse("oidcProviderArn", rule, oidcProviderArn, "take the `arn` of the cluster's provider in IAM");
   }

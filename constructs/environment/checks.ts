@@ -1,4 +1,5 @@
-import { KEY_SHAPE } from "../../core/contract";
+import { KEY_SHAPE, NEW_INSTANCE_FIELDS, WHOLE_DAY_WINDOW_HOURS } from "../../core/contract";
+import { isHttps } from "../../core/rules";
 import { functionName, MAX_FUNCTION_NAME_LENGTH } from "../names";
 import {
   type AgentInstanceSettings,
@@ -95,8 +96,6 @@ function show(value: unknown): string {
   return `${shown.replace(KEY_SHAPE, "[masked]").slice(0, SHOWN_CHARACTERS)}…`;
 }
 
-const NEW_INSTANCE_FIELDS = ["agentType", "name", "accountId", "contactId", "description"] as const;
-
 function checkOne(settings: AgentKeysSettings, environment: string, shape: Check): Problem[] {
   const faults = shape(settings);
   const problems = faults.map((fault) => toProblem(settings, environment, fault));
@@ -125,7 +124,7 @@ function checkTogether(settings: AgentKeysSettings): Fault[] {
     });
   }
   for (const field of ["caCertificate", "proxyUrl"] as const) {
-    if (controlPlane[field] === undefined || controlPlane.url.startsWith("https:")) continue;
+    if (controlPlane[field] === undefined || isHttps(controlPlane.url)) continue;
     faults.push({
       field: `controlPlane.${field}`,
       rule: "is for a Control Plane that is reached by https",
@@ -134,7 +133,7 @@ function checkTogether(settings: AgentKeysSettings): Fault[] {
     });
   }
   if (rotation !== "off") {
-    const { automaticallyAfterDays, windowHours = 24 } = rotation;
+    const { automaticallyAfterDays, windowHours = WHOLE_DAY_WINDOW_HOURS } = rotation;
     const shortest = automaticallyAfterDays * 24 - windowHours;
     if (shortest < controlPlane.gracePeriodHours) {
       faults.push({

@@ -1,4 +1,13 @@
-import { type ControlPlaneAuth, type ExistingKey, KEY_SHAPE, type RemovalPolicy } from "../../core/contract";
+import {
+  type ControlPlaneAuth,
+  DEFAULT_CONTROL_PLANE_URL,
+  DEFAULT_GRACE_PERIOD_HOURS,
+  type ExistingKey,
+  KEY_SHAPE,
+  type NEW_INSTANCE_FIELDS,
+  type RemovalPolicy,
+} from "../../core/contract";
+import { isLoopback } from "../../core/rules";
 
 /**
  * The description of an environment and of its agent instances: plain data, so that it may as well come from a function
@@ -343,7 +352,9 @@ export interface NewAgentInstance extends AgentInstanceCommon {
 }
 
 /** An instance that exists at the Control Plane already. It keeps its name, type, account, contact and description. */
-export interface AdoptedAgentInstance extends AgentInstanceCommon {
+export interface AdoptedAgentInstance
+  extends AgentInstanceCommon,
+    Readonly<Partial<Record<(typeof NEW_INSTANCE_FIELDS)[number], never>>> {
   readonly adopt: {
     readonly agentInstanceId: string;
 
@@ -353,12 +364,6 @@ export interface AdoptedAgentInstance extends AgentInstanceCommon {
      */
     readonly existingKey: ExistingKey;
   };
-
-  readonly agentType?: never;
-  readonly name?: never;
-  readonly accountId?: never;
-  readonly contactId?: never;
-  readonly description?: never;
 }
 
 /** `AgentKeysSettings` with every default in its place. */
@@ -382,8 +387,6 @@ export interface ResolvedSettings {
     Pick<AlertSettings, "topicArn" | "heartbeatUrl">;
 }
 
-export const DEFAULT_CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
-
 export function resolveSettings(settings: AgentKeysSettings): ResolvedSettings {
   const removal = settings.removal ?? "protect";
   return {
@@ -392,7 +395,7 @@ export function resolveSettings(settings: AgentKeysSettings): ResolvedSettings {
     controlPlane: {
       url: DEFAULT_CONTROL_PLANE_URL,
       auth: "api-key",
-      gracePeriodHours: 24,
+      gracePeriodHours: DEFAULT_GRACE_PERIOD_HOURS,
       ...settings.controlPlane,
     },
     rotation: settings.rotation === "off" ? "off" : { automaticallyAfterDays: 90, ...settings.rotation },
@@ -461,11 +464,4 @@ function locally(
   url: string,
 ): ControlPlaneSettings {
   return { ...controlPlane, url };
-}
-
-/** Whether a URL can't leave this machine. */
-export function isLoopback(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { hostname } = new URL(url);
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

@@ -1,6 +1,19 @@
-import { X509Certificate } from "node:crypto";
-import { SECRET_TAGS } from "../../core/contract";
-import { isLoopback } from "./environment";
+import {
+  CONTROL_PLANE_AUTHS,
+  EXISTING_KEYS,
+  OWNERSHIP_MARK,
+  REMOVAL_POLICIES,
+  SECRET_TAGS,
+} from "../../core/contract";
+import {
+  ARN_PATTERNS,
+  brokenRule,
+  CA_CERTIFICATE_RULES,
+  CONTROL_PLANE_URL_RULES,
+  PROXY_URL_RULES,
+  type Rule,
+  shownText,
+} from "../../core/rules";
 import {
   type Check,
   type Fault,
@@ -56,15 +69,15 @@ const tagged = text(
 );
 
 const description = text(
-  "must be some text without ${ and %{, which Terraform reads as expressions, and without our marker [valmi-agent-keys",
-  (value) => value.trim() !== "" && !/[$%]\{|\[valmi-agent-keys/.test(value),
+  `must be some text without \${ and %{, which Terraform reads as expressions, and without our marker [${OWNERSHIP_MARK}`,
+  (value) => value.trim() !== "" && !/[$%]\{/.test(value) && !value.includes(`[${OWNERSHIP_MARK}`),
   "leave it out where there is none, or write it without them",
 );
 
-const arn = (what: string, pattern: RegExp) =>
-  text(`must be the ARN of ${what}`, pattern, "copy the whole ARN, from `arn:` on");
-const roleArn = arn("an IAM role", /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/);
-const keyArn = orReference(arn("a KMS key", /^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[a-z0-9-]+$/));
+const arn = (what: string, kind: keyof typeof ARN_PATTERNS) =>
+  text(`must be the ARN of ${what}`, ARN_PATTERNS[kind], "copy the whole ARN, from `arn:` on");
+const roleArn = arn("an IAM role", "role");
+const keyArn = orReference(arn("a KMS key", "kmsKey"));
 
 const flag: Check = (value) =>
   typeof value === "boolean"
@@ -73,29 +86,29 @@ const flag: Check = (value) =>
 
 const isHttpsUrl = ({ protocol, username, password }: URL) => protocol === "https:" && !username && !password;
 
-const isControlPlaneUrl = (value: string) => {
-  if (!URL.canParse(value)) return false;
-  const { protocol, username, password } = new URL(value);
-  return (protocol === "https:" || protocol === "http:") && !username && !password;
-};
+/** By the rules by which a function reads the same text later. */
+const byRules =
+  (rules: readonly Rule[], fix: string): Check =>
+  (value) => {
+    // What is no text breaks the rule that an empty one breaks.
+    const given = typeof value === "string" ? value : "";
+    const broken = brokenRule(rules, given);
+    if (!broken) return [];
+    const gotInWords =
+      typeof value === "string" ? shownText(value, broken) : `a value of type ${typeof value}`;
+    return [{ field: "", rule: broken.says, got: value, ...(broken.isHidden && { gotInWords }), fix }];
+  };
 
-const controlPlaneUrl: Check = (value) => {
-  const url = text(
-    "must be an absolute URL without user, password, query and fragment, and without a slash at its end, " +
-      `in ${TAG_CHARACTERS}`,
-    (candidate) =>
-      isControlPlaneUrl(candidate) &&
-      isTagText(candidate) &&
-      candidate.length <= MAX_TAG_VALUE_LENGTH &&
-      !/[?#]|\/$/.test(candidate),
-    'write it as "https://host/api/v1"',
-  )(value);
-  if (url.length > 0) return url;
-  const isOpen = String(value).startsWith("http:") && !isLoopback(String(value));
-  return isOpen
-    ? [{ field: "", rule: "must be https, except on a loopback address", got: value, fix: "use https" }]
-    : [];
-};
+const controlPlaneUrl = byRules(
+  [
+    ...CONTROL_PLANE_URL_RULES,
+    {
+      says: `must have at most ${MAX_TAG_VALUE_LENGTH} ${TAG_CHARACTERS}, and no slash at its end, since it is recorded in a tag`,
+      holds: (url) => isTagText(url) && url.length <= MAX_TAG_VALUE_LENGTH && !url.endsWith("/"),
+    },
+  ],
+  'write it as "https://host/api/v1"',
+);
 
 /**
  * Lambda allows 4 KB for the whole environment of a function: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -104,52 +117,22 @@ const controlPlaneUrl: Check = (value) => {
 export const LAMBDA_ENVIRONMENT_BYTES = 4_096;
 export const MAX_CA_BYTES = 2_400;
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+const caCertificate = byRules(
+  [
+    ...CA_CERTIFICATE_RULES,
+    {
+      says: `must be at most ${MAX_CA_BYTES} bytes, since Lambda allows ${LAMBDA_ENVIRONMENT_BYTES} for a function's whole environment`,
+      holds: (pem) => Buffer.byteLength(pem) <= MAX_CA_BYTES,
+      isHidden: true,
+    },
+  ],
+  "give what `openssl x509 -in FILE` prints, of the root's certificate alone; one with an elliptic curve is shortest",
+);
 
-/** What is wrong is said without the text: somebody may have written a private key there. */
-const caCertificate: Check = (value) => {
-  const gotInWords =
-    typeof value === "string" ? `${value.length} characters` : `a value of type ${typeof value}`;
-  const fault = (rule: string, fix: string): Fault[] => [{ field: "", rule, got: value, gotInWords, fix }];
-  const certificates = typeof value === "string" ? (value.match(CERTIFICATE) ?? []) : [];
-  if (typeof value !== "string" || certificates.length === 0 || value.replace(CERTIFICATE, "").trim() !== "")
-    return fault(
-      "must be certificates in PEM, and nothing beside them, a private key least of all",
-      "give what `openssl x509 -in FILE` prints",
-    );
-  if (Buffer.byteLength(value) > MAX_CA_BYTES)
-    return fault(
-      `must be at most ${MAX_CA_BYTES} bytes, since Lambda allows ${LAMBDA_ENVIRONMENT_BYTES} for a function's whole environment`,
-      "give the root's certificate alone, without those that it signed; one with an elliptic curve is shortest",
-    );
-  return certificates.every(isAuthority)
-    ? []
-    : fault("must be certificates of authorities (CA:TRUE), each readable", "give the root's certificate");
-};
-
-function isAuthority(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).ca;
-  } catch {
-    return false;
-  }
-}
-
-const isProxyUrl = (value: string) => isControlPlaneUrl(value) && value.length <= 256 && !/[?#]/.test(value);
-
-const proxyUrl: Check = (value) =>
-  typeof value === "string" && isProxyUrl(value)
-    ? []
-    : [
-        {
-          field: "",
-          rule: "must be an http or https URL of at most 256 characters, without user, password, query and fragment",
-          got: value,
-          // A password may stand there.
-          gotInWords: "another value",
-          fix: 'write it as "http://host:3128"; a proxy that asks for a password can\'t be used',
-        },
-      ];
+const proxyUrl = byRules(
+  PROXY_URL_RULES,
+  'write it as "http://host:3128"; a proxy that asks for a password can\'t be used',
+);
 
 const tags: Check = (value) => {
   const own = Object.keys(SECRET_TAGS).length;
@@ -204,7 +187,7 @@ const INSTANCE = object({
   contactId: optional(tagged),
   description: optional(description),
   adopt: optional(
-    object({ agentInstanceId: required(tagged), existingKey: required(oneOf("refresh", "provided")) }),
+    object({ agentInstanceId: required(tagged), existingKey: required(oneOf(...EXISTING_KEYS)) }),
   ),
 });
 
@@ -214,7 +197,7 @@ const SETTINGS_FIELDS = {
   controlPlane: required(
     object({
       url: optional(controlPlaneUrl),
-      auth: optional(oneOf("api-key", "bearer")),
+      auth: optional(oneOf(...CONTROL_PLANE_AUTHS)),
       apiKeySecretName: required(
         orReference(text("must be 1–512 letters, digits and / _ + = . @ -", /^[A-Za-z0-9/_+=.@-]{1,512}$/)),
       ),
@@ -247,15 +230,13 @@ const SETTINGS_FIELDS = {
       }),
     ),
   ),
-  removal: optional(oneOf("protect", "deactivate", "delete")),
+  removal: optional(oneOf(...REMOVAL_POLICIES)),
   recoveryWindowDays: optional(
     wholeNumber("must be 0 or 7–30 days", (value) => value === 0 || (value >= 7 && value <= 30)),
   ),
   tags: optional(tags),
   namePrefix: optional(slug),
-  permissionsBoundaryArn: optional(
-    orReference(arn("an IAM policy", /^arn:[a-z-]+:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/)),
-  ),
+  permissionsBoundaryArn: optional(orReference(arn("an IAM policy", "policy"))),
   iamPath: optional(
     text("must begin and end with a slash, such as /agents/", /^\/([\w+=,.@-]+\/)*$/, "add the slashes"),
   ),
@@ -300,9 +281,7 @@ const SETTINGS_FIELDS = {
   ),
   alerts: optional(
     object({
-      topicArn: optional(
-        orReference(arn("an SNS topic", /^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$/)),
-      ),
+      topicArn: optional(orReference(arn("an SNS topic", "topic"))),
       heartbeatUrl: optional(
         text(
           "must be an https URL without user and password",

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../clock";
+import { AUDIT_INTERVAL_MINUTES } from "../contract";
 
 /** How often the auditor looks and acts. `docs/rotation-protocol.md` promises by these numbers, and the explorer's auditor keeps to them. */
 
 /** From one audit to the next, and from one ask for an unfinished rotation to the next. */
-export const AUDIT_INTERVAL_MS = 5 * MINUTE_MS;
+export const AUDIT_INTERVAL_MS = AUDIT_INTERVAL_MINUTES * MINUTE_MS;
 /** From one ask to the next if the Control Plane has refused to mint and the current key may live, or if a key was minted in vain. */
 export const HOURLY_MS = HOUR_MS;
 /** How often the Control Plane is asked about a key with which nothing is the matter. */

@@ -1,6 +1,7 @@
 import { DAY_MS, HOUR_MS } from "../clock";
 import { AUDIT_ENV, SECRET_NAME_END } from "../contract";
 import type { SecretLocation } from "../key/ownership";
+import { arnParts } from "../rules";
 import { SettingsError } from "../settings/function-settings";
 import type { Thresholds } from "./thresholds";
 
@@ -35,18 +36,18 @@ export function readAuditorSettings(
     return value;
   };
   const rotationFunctionArn = required(AUDIT_ENV.rotationFunctionArn);
-  const arn = /^arn:[a-z-]+:lambda:([a-z0-9-]+):(\d{12}):function:/.exec(rotationFunctionArn);
+  const arn = arnParts("function", rotationFunctionArn);
   if (!arn) {
     throw new SettingsError(
       `${AUDIT_ENV.rotationFunctionArn}: must be the ARN of a function, got ${rotationFunctionArn}`,
     );
   }
-  const [, region = "", accountId = ""] = arn;
+  const { region = "", accountId = "" } = arn;
   const heartbeatUrl = env[AUDIT_ENV.heartbeatUrl];
   const days = required(AUDIT_ENV.rotationDays);
   const rotation = {
     intervalMs: number(AUDIT_ENV.rotationDays, days) * DAY_MS,
-    windowMs: number(AUDIT_ENV.rotationWindowHours, env[AUDIT_ENV.rotationWindowHours] ?? "24") * HOUR_MS,
+    windowMs: number(AUDIT_ENV.rotationWindowHours, required(AUDIT_ENV.rotationWindowHours)) * HOUR_MS,
     functionArn: rotationFunctionArn,
   };
   return {

@@ -1,4 +1,5 @@
-import { KEY_SHAPE } from "../contract";
+import { KEY_SHAPE, OWNERSHIP_MARK } from "../contract";
+import { arnParts } from "../rules";
 
 /**
  * The ownership marker: a line in the instance's description at the Control Plane that says which secret holds its key.
@@ -11,23 +12,18 @@ export interface SecretLocation {
   readonly secretName: string;
 }
 
-const MARKER = /\[valmi-agent-keys ([0-9]{12})\/([a-z0-9-]+)\/([^\]\s]+)\]/;
+const MARKER = new RegExp(`\\[${OWNERSHIP_MARK} ([0-9]{12})/([a-z0-9-]+)/([^\\]\\s]+)\\]`);
 
 /** Throws a `TypeError` on anything but the ARN of a secret, with its six-character suffix. */
 export function locateSecret(secretArn: string): SecretLocation {
-  const match = /^arn:[a-z-]+:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:(.+)-[A-Za-z0-9]{6}$/.exec(
-    secretArn,
-  );
-  if (!match) {
-    const got = secretArn.replace(KEY_SHAPE, "[masked]");
-    throw new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${got}`);
-  }
-  const [, region, accountId, secretName] = match as unknown as [string, string, string, string];
-  return { accountId, region, secretName };
+  const { accountId, region, name: secretName } = arnParts("secret", secretArn) ?? {};
+  if (accountId && region && secretName) return { accountId, region, secretName };
+  const got = secretArn.replace(KEY_SHAPE, "[masked]");
+  throw new TypeError(`secretArn: must be the ARN of a Secrets Manager secret, got ${got}`);
 }
 
 export function markDescription(description: string, owner: SecretLocation): string {
-  const marker = `[valmi-agent-keys ${owner.accountId}/${owner.region}/${owner.secretName}]`;
+  const marker = `[${OWNERSHIP_MARK} ${owner.accountId}/${owner.region}/${owner.secretName}]`;
   return description === "" ? marker : `${description}\n${marker}`;
 }
 

@@ -1,10 +1,19 @@
-import { type ControlPlaneAuth, FUNCTION_ENV, KEY_SHAPE } from "../contract";
+import { CONTROL_PLANE_AUTHS, type ControlPlaneAuth, FUNCTION_ENV, KEY_SHAPE } from "../contract";
 import type { Route } from "../control-plane/route";
+import {
+  brokenRule,
+  CA_CERTIFICATE_RULES,
+  CONTROL_PLANE_URL_RULES,
+  isHttps,
+  PROXY_URL_RULES,
+  type Rule,
+  shownText,
+} from "../rules";
 
 export interface Settings {
   readonly controlPlaneUrl: string;
   readonly controlPlaneAuth: ControlPlaneAuth;
-  /** Absent where the Control Plane is reached as any other server is. */
+  /** Absent if the Control Plane is reached as any other server is. */
   readonly controlPlaneRoute?: Route;
   readonly apiKeySecretArn: string;
   readonly gracePeriodMs: number;
@@ -45,19 +54,17 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 
 /** Gives the URL without a trailing slash. Throws a `SettingsError` in which `name` says where it came from. */
 export function readControlPlaneUrl(name: string, value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const isLoopback = url !== undefined && ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
-  if (url?.protocol !== "https:" && !(url?.protocol === "http:" && isLoopback)) {
-    const rule = "must be an https URL (http only to a loopback address)";
-    throw new SettingsError(`${name}: ${rule}, got ${value}`);
-  }
-  // Not repeated: it may hold a password.
-  if (url.username || url.password || /[?#]/.test(value))
-    throw new SettingsError(`${name}: must be a URL without user, password, query and fragment`);
-  return value.replace(/\/+$/, "");
+  return checked(name, value, CONTROL_PLANE_URL_RULES).replace(/\/+$/, "");
 }
 
-/** Throws a `SettingsError` where Node.js is told to take any certificate, from anybody. */
+/** The value itself. Throws a `SettingsError` that names the first rule that it breaks. */
+function checked(name: string, value: string, rules: readonly Rule[]): string {
+  const broken = brokenRule(rules, value);
+  if (!broken) return value;
+  throw new SettingsError(`${name}: ${broken.says}, got ${shownText(value, broken)}`);
+}
+
+/** Throws a `SettingsError` if Node.js is told to take any certificate, from anybody. */
 export function refuseUncheckedTls(env: Readonly<Record<string, string | undefined>>): void {
   if (env.NODE_TLS_REJECT_UNAUTHORIZED !== "0") return;
   throw new SettingsError(
@@ -70,45 +77,27 @@ function readRoute(
   env: Readonly<Record<string, string | undefined>>,
   controlPlaneUrl: string,
 ): { controlPlaneRoute?: Route } {
-  const {
-    [FUNCTION_ENV.controlPlaneCa]: caCertificate = "",
-    [FUNCTION_ENV.controlPlaneProxy]: proxyUrl = "",
-  } = env;
-  if (caCertificate === "" && proxyUrl === "") return {};
-  if (!controlPlaneUrl.startsWith("https:")) {
+  const caCertificate = env[FUNCTION_ENV.controlPlaneCa] || undefined;
+  const proxyUrl = env[FUNCTION_ENV.controlPlaneProxy] || undefined;
+  if (caCertificate === undefined && proxyUrl === undefined) return {};
+  if (!isHttps(controlPlaneUrl)) {
     const names = `${FUNCTION_ENV.controlPlaneCa}, ${FUNCTION_ENV.controlPlaneProxy}`;
     throw new SettingsError(`${names}: only for an https URL of the Control Plane, got ${controlPlaneUrl}`);
   }
   return {
     controlPlaneRoute: {
-      ...(caCertificate === ""
-        ? {}
-        : { caCertificate: readCertificates(FUNCTION_ENV.controlPlaneCa, caCertificate) }),
-      ...(proxyUrl === "" ? {} : { proxyUrl: readProxyUrl(FUNCTION_ENV.controlPlaneProxy, proxyUrl) }),
+      ...(caCertificate && {
+        caCertificate: checked(FUNCTION_ENV.controlPlaneCa, caCertificate, CA_CERTIFICATE_RULES),
+      }),
+      ...(proxyUrl && { proxyUrl: checked(FUNCTION_ENV.controlPlaneProxy, proxyUrl, PROXY_URL_RULES) }),
     },
   };
 }
 
-/** Throws a `SettingsError` in which `name` says where the text came from. */
-export function readCertificates(name: string, value: string): string {
-  // Node.js would trust nobody, and say so with every request only.
-  if (/-----BEGIN CERTIFICATE-----/.test(value) && !/PRIVATE KEY-----/.test(value)) return value;
-  throw new SettingsError(
-    `${name}: must be certificates in PEM, and no private key, got ${value.length} characters`,
-  );
-}
-
-/** Throws a `SettingsError` in which `name` says where the URL came from. */
-export function readProxyUrl(name: string, value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const isProxy = url?.protocol === "http:" || url?.protocol === "https:";
-  if (isProxy && !url.username && !url.password && !/[?#]/.test(value)) return value;
-  throw new SettingsError(`${name}: must be an http or https URL without user, password, query and fragment`);
-}
-
 function readAuth(name: string, value: string): ControlPlaneAuth {
-  if (value === "api-key" || value === "bearer") return value;
-  throw new SettingsError(`${name}: must be 'api-key' or 'bearer', got ${value}`);
+  const auth = CONTROL_PLANE_AUTHS.find((each) => each === value);
+  if (auth) return auth;
+  throw new SettingsError(`${name}: must be '${CONTROL_PLANE_AUTHS.join("' or '")}', got ${value}`);
 }
 
 function readHours(name: string, value: string): number {

@@ -1,4 +1,5 @@
 import { AUDIT_INTERVAL_MS, HOURLY_MS, KEY_CHECK_MS } from "../../core/audit/intervals";
+import { FUNCTION_TIMEOUT_SECONDS } from "../../core/contract";
 import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/timing";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
 import type { Fault } from "./story";
@@ -13,7 +14,7 @@ import type { Configuration } from "./world";
 export { AUDIT_INTERVAL_MS as AUDIT_INTERVAL, HOURLY_MS as HOURLY, KEY_CHECK_MS as KEY_CHECK };
 /** How long the pauses of operators last here; they choose. */
 export const OPERATORS_PAUSE = 30 * MINUTE;
-export const ATTEMPT_LIFE = 180 * SECOND;
+export const ATTEMPT_LIFE = FUNCTION_TIMEOUT_SECONDS * SECOND;
 /** How long a caller waits before it gives an answer up for lost. */
 export const CALL_TIMEOUT = 10 * SECOND;
 

@@ -1,4 +1,4 @@
-import type { ProvisioningInput } from "../../core/contract";
+import { FUNCTION_TIMEOUT_SECONDS, type ProvisioningInput } from "../../core/contract";
 import { AgentKey } from "../../core/key/credential";
 import type { AgentKeyRecord } from "../../core/key/stored-value";
 import type { Intent } from "../../core/protocol/intent";
@@ -69,7 +69,7 @@ export function intent(overrides: Partial<Intent> = {}): Intent {
     agentInstanceId: "ai_1",
     takenAt: START,
     graceFrom: overrides.takenAt ?? START,
-    attemptEndsAt: START + 180_000,
+    attemptEndsAt: START + FUNCTION_TIMEOUT_SECONDS * 1_000,
     mint: 1,
     idempotencyKey: "key-1",
     outcome: "open",

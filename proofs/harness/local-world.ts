@@ -2,6 +2,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Hono } from "hono";
 import {
+  FUNCTION_TIMEOUT_SECONDS,
   INTENT_TABLE_KEYS,
   type ProvisioningInput,
   type ProvisioningResult,
@@ -33,8 +34,7 @@ export const FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:valm
 const API_KEY = "token_operator123";
 const API_KEY_SECRET = "valmi/dev/control-plane-api-key";
 const CREDENTIALS = { accessKeyId: "local", secretAccessKey: "local" };
-/** The functions' time-out in `constructs/agent-keys.ts`. */
-const INVOCATION_MS = 180_000;
+const INVOCATION_MS = FUNCTION_TIMEOUT_SECONDS * 1_000;
 
 export interface LocalWorldOptions
   extends Omit<ControlPlaneStateOptions, "clock" | "tokens">,

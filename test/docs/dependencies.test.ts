@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { bundledPackages, entryPointOf, FUNCTIONS } from "../../bundle-functions";
+import { bundledPackages, entryPointOf } from "../../bundle-functions";
+import { FUNCTION_PURPOSES } from "../../core/contract";
 
 const ROOT = path.join(__dirname, "..", "..");
 const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
@@ -62,7 +63,7 @@ test("no package that users install has an install script; those of the tests ar
   for (const [folder] of withScript) expect(page).toContain(`\`${folder.replace(/^.*node_modules\//, "")}\``);
 });
 
-test.each(FUNCTIONS)(
+test.each(FUNCTION_PURPOSES)(
   "the bundle of the %s function holds what is named here, under the licences named here",
   (name) => {
     const allowed = [...bundles.matchAll(/^\| (`.+) \| ([\w.-]+) \|$/gm)].flatMap(([, names = "", licence]) =>

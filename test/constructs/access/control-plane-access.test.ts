@@ -1,6 +1,7 @@
 import { type ControlPlaneSettings, resolveSettings } from "../../../constructs";
 import { ControlPlaneAccess } from "../../../constructs/access/control-plane-access";
 import { readSettings } from "../../../core/settings/function-settings";
+import { Authority } from "../../../proofs/harness/certificates";
 import { leastSettings, Synthesised, stack } from "../../helpers/synth";
 
 function make(changes: Partial<ControlPlaneSettings> = {}) {
@@ -62,7 +63,9 @@ test("with all props: another Control Plane, and the secret's own KMS key for th
 });
 
 test("a CA and a proxy are given to the functions as these read them", () => {
-  const caCertificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  const authority = new Authority("our CA");
+  authority.remove();
+  const caCertificate = authority.certificate;
   const { environment } = make({ caCertificate, proxyUrl: "http://proxy.example:3128" });
   const settings = readSettings({ ...environment, VALMI_INTENT_TABLE: "valmi-dev-intents" });
   expect(settings.controlPlaneRoute).toEqual({ caCertificate, proxyUrl: "http://proxy.example:3128" });

@@ -1,4 +1,4 @@
-import { displayName, environmentsToDeploy, isLoopback, resolveSettings } from "../../../constructs";
+import { displayName, environmentsToDeploy, resolveSettings } from "../../../constructs";
 import { environment, leastSettings } from "../../helpers/synth";
 
 describe("resolveSettings", () => {
@@ -97,18 +97,6 @@ describe("environmentsToDeploy", () => {
       );
     },
   );
-});
-
-test.each([
-  ["http://127.0.0.1:1/x", true],
-  ["http://127.8.9.1/x", true],
-  ["http://localhost:80", true],
-  ["http://[::1]:80", true],
-  ["http://10.0.0.1", false],
-  ["http://localhost.example.com", false],
-  ["localhost", false],
-])("%s is loopback: %s", (url, expected) => {
-  expect(isLoopback(url)).toBe(expected);
 });
 
 test("a Control Plane on this machine is reached without the CA and the proxy of the real one", () => {

@@ -1,25 +1,14 @@
 import {
   AUDIT_INTERVAL_MS,
   firstSlotDue,
-  HOURLY_MS,
   isDue,
   isEvening,
   isNight,
-  KEY_CHECK_MS,
   slotOf,
 } from "../../../core/audit/intervals";
-import { AUDIT_INTERVAL, HOURLY, KEY_CHECK } from "../../../proofs/explorer/promise";
 
 const DAY_OF_SLOTS = Array.from({ length: 288 }, (_, slot) => 1_000 + slot);
 const names = Array.from({ length: 1_000 }, (_, index) => `valmi/production/agent-${index}/agent-key`);
-
-test("the protocol's promises are made by the intervals that are kept", () => {
-  expect({ AUDIT_INTERVAL_MS, HOURLY_MS, KEY_CHECK_MS }).toEqual({
-    AUDIT_INTERVAL_MS: AUDIT_INTERVAL,
-    HOURLY_MS: HOURLY,
-    KEY_CHECK_MS: KEY_CHECK,
-  });
-});
 
 test("every key is due once a day, or once an hour, and a fleet is spread evenly", () => {
   const daily = DAY_OF_SLOTS.map((slot) => names.filter((name) => isDue(name, "daily", slot, slot)).length);

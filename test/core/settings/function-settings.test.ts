@@ -1,5 +1,6 @@
 import { FUNCTION_ENV } from "../../../core/contract";
 import { readSettings, SettingsError } from "../../../core/settings/function-settings";
+import { Authority } from "../../../proofs/harness/certificates";
 
 const ENV = {
   VALMI_CONTROL_PLANE_URL: "https://value.valmi.io/api/v1",
@@ -27,6 +28,7 @@ test.each([
   ],
   [{ VALMI_CONTROL_PLANE_URL: "http://localhost:8200" }, { controlPlaneUrl: "http://localhost:8200" }],
   [{ VALMI_CONTROL_PLANE_URL: "http://[::1]:8200" }, { controlPlaneUrl: "http://[::1]:8200" }],
+  [{ VALMI_CONTROL_PLANE_URL: "http://127.0.0.2" }, { controlPlaneUrl: "http://127.0.0.2" }],
   [{ VALMI_CONTROL_PLANE_AUTH: "bearer" }, { controlPlaneAuth: "bearer" }],
   [{ VALMI_GRACE_PERIOD_HOURS: "0" }, { gracePeriodMs: 0 }],
   [{ VALMI_GRACE_PERIOD_HOURS: "0.5" }, { gracePeriodMs: 30 * 60_000 }],
@@ -61,6 +63,8 @@ test.each([
 
 test.each([
   "https://operator:pass@cp.example/api",
+  "http://operator:pass@cp.example/api",
+  "ftp//operator:pass@cp.example/api",
   "https://pass@cp.example/api",
   "https://cp.example/api?pass",
   "https://cp.example/api#pass",
@@ -75,7 +79,10 @@ test("a key where the URL belongs is not repeated", () => {
   expect(read).toThrow("got [masked]");
 });
 
-const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+const authority = new Authority("our CA");
+const PEM = authority.certificate;
+const NO_AUTHORITY = authority.issue("DNS:cp.example").cert;
+authority.remove();
 
 test.each<[Record<string, string>, object | undefined]>([
   [{}, undefined],
@@ -93,9 +100,10 @@ test.each<[Record<string, string>, object | undefined]>([
 test.each<[Record<string, string>, string]>([
   [{ NODE_TLS_REJECT_UNAUTHORIZED: "0" }, "NODE_TLS_REJECT_UNAUTHORIZED: must not be 0"],
   [{ VALMI_CONTROL_PLANE_CA: "MIIB" }, "VALMI_CONTROL_PLANE_CA: must be certificates in PEM"],
+  [{ VALMI_CONTROL_PLANE_CA: NO_AUTHORITY }, "VALMI_CONTROL_PLANE_CA: must be certificates of authorities"],
   [
     { VALMI_CONTROL_PLANE_CA: `${PEM}-----BEGIN PRIVATE KEY-----` },
-    "VALMI_CONTROL_PLANE_CA: must be certificates in PEM, and no private key, got ",
+    "VALMI_CONTROL_PLANE_CA: must be certificates in PEM, and nothing beside them, a private key least of all, got ",
   ],
   [
     { VALMI_CONTROL_PLANE_PROXY: "socks5://proxy" },
