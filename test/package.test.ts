@@ -26,7 +26,7 @@ const manifest = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"
 const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
 
 async function build(outdir: string): Promise<void> {
-  for (const file of ["package.json", "README.md", "docs", "cli/valmi-agent-keys.js"]) {
+  for (const file of manifest.files.filter((each: string) => each !== "dist").concat("package.json")) {
     cpSync(path.join(ROOT, file), path.join(outdir, file), { recursive: true });
   }
   bundleFunctions(path.join(outdir, "dist", "functions"));
