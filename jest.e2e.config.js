@@ -1,5 +1,5 @@
 // The suites that run the real programs: Terraform, the emulator, the demo. Minutes, not seconds, and one at a time.
-const { testPathIgnorePatterns, ...unit } = require("./jest.config");
+const { testPathIgnorePatterns, workerIdleMemoryLimit, ...unit } = require("./jest.config");
 
 module.exports = {
   ...unit,

@@ -1,5 +1,5 @@
 // Least privilege: what the functions call, recorded, against the policies that are synthesised. One file at a time.
-const { testPathIgnorePatterns, ...unit } = require("./jest.config");
+const { testPathIgnorePatterns, workerIdleMemoryLimit, ...unit } = require("./jest.config");
 
 module.exports = {
   ...unit,

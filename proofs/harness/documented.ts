@@ -47,6 +47,7 @@ export async function runDocumented(
   const cdktf = node(require.resolve("cdktf-cli/bundle/bin/cdktf"));
   program("npx", [
     "#!/bin/sh",
+    '[ "$1" = --no-install ] && shift',
     "name=$1",
     "shift",
     `[ "$name" = valmi-agent-keys ] && exec ${node(join(PROJECT, "cli/valmi-agent-keys.js"))} "$@"`,

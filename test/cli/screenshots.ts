@@ -4,8 +4,8 @@ import { reportPage } from "../../cli/report/page";
 import { findBrowser, launch, openPage } from "./browser";
 import { NOW, SAMPLE } from "./report-sample";
 
-/** The pictures of the report in docs/images: `npm run docs:screenshots`. */
-const FOLDER = path.join(__dirname, "../../docs/images");
+/** The pictures of the report in docs/images, or in the folder that is named: `npm run docs:screenshots [-- FOLDER]`. */
+const FOLDER = process.argv[2] ?? path.join(__dirname, "../../docs/images");
 const PICTURES = [
   { file: "report.png", width: 1240, dark: false },
   { file: "report-phone.png", width: 375, dark: true },
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
         height: width < 500 ? 1_000 : await page.evaluate("document.body.scrollHeight"),
       };
       await page.screenshot({ path: path.join(FOLDER, file), fullPage: true, clip: clip as never });
-      console.log(`docs/images/${file}`);
+      console.log(path.join(FOLDER, file));
     }
   } finally {
     await browser.close();

@@ -8,7 +8,7 @@ const brokenIn = (stories: Awaited<ReturnType<typeof play>>) =>
 test.each(["calm", "stormy"] as const)(
   "no promise is broken in %s stories",
   async (weather) => {
-    const stories = await play({ weather }, 20);
+    const stories = await play({ weather }, 8);
     expect(brokenIn(stories)).toEqual([]);
     const sum = (field: "rotations" | "failedCalls" | "failedReads") =>
       stories.reduce((total, story) => total + story[field], 0);

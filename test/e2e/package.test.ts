@@ -14,11 +14,11 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { unzipSync } from "fflate";
-import { bundleFunctions } from "../bundle-functions";
+import { bundleFunctions } from "../../bundle-functions";
 
 /** The package as it is published, built and packed outside the clone, and installed in a folder of somebody else's. */
 const run = promisify(execFile);
-const ROOT = path.join(__dirname, "..");
+const ROOT = path.join(__dirname, "..", "..");
 const folder = mkdtempSync(path.join(tmpdir(), "valmi-agent-keys-package-"));
 const app = path.join(folder, "app");
 const installed = path.join(app, "node_modules", "valmi-agent-keys");
@@ -26,7 +26,8 @@ const manifest = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"
 const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort();
 
 async function build(outdir: string): Promise<void> {
-  for (const file of manifest.files.filter((each: string) => each !== "dist").concat("package.json")) {
+  const files = manifest.files.filter((each: string) => each !== "dist");
+  for (const file of [...files, "LICENSE", "package.json"]) {
     cpSync(path.join(ROOT, file), path.join(outdir, file), { recursive: true });
   }
   bundleFunctions(path.join(outdir, "dist", "functions"));
@@ -84,6 +85,11 @@ test("needs exactly what it declares", () => {
   );
   expect(packagesOf(files)).toEqual(declared);
   expect(packagesOf(filesOf(/\.d\.ts$/)).filter((name) => !declared.includes(name))).toEqual([]);
+});
+
+test("has its licence", () => {
+  expect(manifest.license).toBe("MIT");
+  expect(readFileSync(path.join(installed, "LICENSE"), "utf8")).toMatch(/^MIT License\n/);
 });
 
 test("declares one version of what its functions are made of", () => {
