@@ -180,10 +180,9 @@ export interface ProvisioningInput {
 /** What Terraform adds to the input under the key `tf` (`lifecycle_scope = "CRUD"`). */
 export interface TerraformCall {
   readonly action: "create" | "update" | "delete";
-  readonly prev_input: ProvisioningInput | null;
+  /** The input before, which an older release may have written; `null` for a create. */
+  readonly prev_input: unknown;
 }
-
-export type ProvisioningEvent = ProvisioningInput & { readonly tf: TerraformCall };
 
 /** The function's answer, kept in Terraform's state: ids only. */
 export interface ProvisioningResult {

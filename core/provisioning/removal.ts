@@ -4,10 +4,16 @@ import { locateSecret, ownershipOf } from "../key/ownership";
 import { type AgentKeyRecord, parseRecord } from "../key/stored-value";
 import { type ProvisioningDeps, ProvisioningError } from "./provisioning";
 
+/** What of the input a removal reads: also one that another release wrote. */
+export type RemovalInput = Pick<
+  ProvisioningInput,
+  "id" | "environment" | "secretArn" | "name" | "removal" | "digest"
+>;
+
 /** Takes the instance away as `removal` says. Already gone is success. */
 export async function retireInstance(
   deps: ProvisioningDeps,
-  input: ProvisioningInput,
+  input: RemovalInput,
 ): Promise<ProvisioningResult> {
   if (input.removal === "protect") {
     throw new ProvisioningError(
@@ -34,7 +40,7 @@ export async function retireInstance(
 /** The instance whose key is stored, else the one of that name with our marker. */
 async function findOwned(
   deps: ProvisioningDeps,
-  input: ProvisioningInput,
+  input: RemovalInput,
   controlPlane: ControlPlane,
 ): Promise<AgentInstance | undefined> {
   const secret = locateSecret(input.secretArn);
@@ -51,7 +57,7 @@ async function findOwned(
 /** `undefined` also if the secret is being deleted or holds another's value: the instance has to go all the same. */
 async function storedRecord(
   { secrets, log }: ProvisioningDeps,
-  { id, secretArn }: ProvisioningInput,
+  { id, secretArn }: RemovalInput,
 ): Promise<AgentKeyRecord | undefined> {
   try {
     const value = await secrets.readCurrent(secretArn);

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { SECRET_TAGS } from "../../core/contract";
 import { locateSecret, markDescription, ownershipOf } from "../../core/key/ownership";
-import { parseProvisioningEvent } from "../../lambda/provisioning/handler";
+import { parseProvisioningEvent } from "../../lambda/provisioning/event";
 import { parseRotationEvent } from "../../lambda/rotation/handler";
 import { altered, garbled, jsonText, MARKERS, type Outcome, refusedBy, target } from "./target";
 

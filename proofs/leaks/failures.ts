@@ -7,7 +7,7 @@ import type { ProvisioningInput } from "../../core/contract";
 import { dynamoDbIntentStore } from "../../core/intent-table/intent-store";
 import { runStep } from "../../core/rotation/steps";
 import { secretsManagerStore } from "../../core/secrets/secret-store";
-import { parseProvisioningEvent, provision } from "../../lambda/provisioning/handler";
+import { answer } from "../../lambda/provisioning/handler";
 import { parseRotationEvent } from "../../lambda/rotation/handler";
 import { invocationPorts, presentable } from "../../lambda/runtime";
 import { HOUR, MINUTE } from "../../local/clock";
@@ -438,9 +438,7 @@ async function playOne(
           ...given,
           ...("secretArn" in input ? {} : { secretArn: world.secretArn }),
         };
-        const call = parseProvisioningEvent({ ...event, tf: { action, prev_input: null } });
-        logger.appendKeys({ instance: `${call.input.environment}/${call.input.id}`, action });
-        return provision(ports(), call);
+        return answer({ ...event, tf: { action, prev_input: null } }, logger, ports);
       }),
   });
   for (const credential of world.credentials) into.credentials.add(credential);

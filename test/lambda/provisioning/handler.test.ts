@@ -1,62 +1,7 @@
-import fc from "fast-check";
-import type { ProvisioningInput } from "../../../core/contract";
-import { handler, parseProvisioningEvent, provision } from "../../../lambda/provisioning/handler";
-import { adoptingInput, provisioningInput } from "../../../proofs/harness/builders";
+import { answer, handler } from "../../../lambda/provisioning/handler";
+import { provisioningInput } from "../../../proofs/harness/builders";
 import { LocalWorld } from "../../../proofs/harness/local-world";
 import { CONTEXT, type FunctionEnvironment, functionEnvironment } from "../../helpers/function-environment";
-
-const EVENT = { ...provisioningInput(), tf: { action: "create", prev_input: null } };
-
-describe("Terraform's call", () => {
-  test.each(["create", "update", "delete"])("%s is read", (action) => {
-    const event = { ...EVENT, tf: { action, prev_input: EVENT } };
-    expect(parseProvisioningEvent(event)).toEqual({ action, input: provisioningInput() });
-  });
-
-  test("to adopt is read", () => {
-    const input = adoptingInput({ agentInstanceId: "ai_1", existingKey: "provided" });
-    expect(parseProvisioningEvent({ ...input, tf: EVENT.tf }).input).toEqual(input);
-  });
-
-  test.each<[string, unknown]>([
-    ["tf", { ...EVENT, tf: undefined }],
-    ["tf.action", { ...EVENT, tf: { action: "read" } }],
-    ["id", { ...EVENT, id: "" }],
-    ["secretArn", { ...EVENT, secretArn: "valmi/dev/support/agent-key" }],
-    ["name", { ...EVENT, name: "" }],
-    ["agentType", { ...EVENT, agentType: "at_support" }],
-    ["adopt.existingKey", { ...EVENT, adopt: { agentInstanceId: "ai_1", existingKey: "keep" } }],
-    ["adopt.agentInstanceId", { ...EVENT, adopt: { existingKey: "refresh" } }],
-    ["removal", { ...EVENT, removal: "destroy" }],
-    ["revision", { ...EVENT, revision: "1" }],
-    ["digest", { ...EVENT, digest: undefined }],
-    ["(whole event)", null],
-    ["(whole event)", []],
-  ])("with a wrong %s is refused by the field's name", (field, event) => {
-    const named = field === "(whole event)" && Array.isArray(event) ? "id" : field;
-    expect(() => parseProvisioningEvent(event)).toThrow(
-      new TypeError(`not a provisioning call of Terraform: ${named} is missing or unreadable`),
-    );
-  });
-
-  test("whatever it is, is read or refused, and never repeated", () => {
-    const marker = "marker-0123456789";
-    const value = fc.oneof(fc.constant(marker), fc.jsonValue());
-    const changed = fc
-      .tuple(fc.constantFrom(...Object.keys(EVENT)), value)
-      .map(([key, to]) => ({ ...EVENT, [key]: to }));
-    fc.assert(
-      fc.property(fc.oneof(changed, fc.jsonValue()), (event) => {
-        try {
-          expect(parseProvisioningEvent(event).input.secretArn).toMatch(/^arn:/);
-        } catch (error) {
-          expect(error).toBeInstanceOf(TypeError);
-          expect((error as Error).message).not.toContain(marker);
-        }
-      }),
-    );
-  });
-});
 
 describe("a call that fails", () => {
   let world: LocalWorld;
@@ -64,11 +9,11 @@ describe("a call that fails", () => {
     world = new LocalWorld();
     await world.provision();
   });
-  const call = (action: "create" | "update" | "delete", overrides: Partial<ProvisioningInput> = {}) =>
-    provision(world.invocation(), {
-      action,
-      input: provisioningInput({ secretArn: world.secretArn, ...overrides }),
-    });
+  const log = { appendKeys: () => {}, error: () => {} };
+  const call = (action: "create" | "update" | "delete", overrides: object = {}) =>
+    answer({ ...provisioningInput({ secretArn: world.secretArn }), ...overrides, tf: { action } }, log, () =>
+      world.invocation(),
+    );
 
   test("as update answers with a status that later plans can see", async () => {
     const answer = await call("update", { accountId: "acc_x", digest: "digest-2" });
@@ -87,13 +32,37 @@ describe("a call that fails", () => {
 
   test.each(["create", "delete"] as const)("as %s throws, so that Terraform repeats it", async (action) => {
     world.setOperatorKey("token_unknown123");
-    await expect(call(action)).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(call(action)).rejects.toThrow(/^operator-key-refused: .*401/);
   });
 
   test("as update for want of the operator's API key says what to do", async () => {
     world.setOperatorKey("token_unknown123");
     const { reason } = await call("update");
     expect(reason).toMatch(/^operator-key-refused: .*valmi-agent-keys operator-key set/);
+  });
+
+  test("since it has a field that the function does not know, changes nothing", async () => {
+    const before = [world.instance, world.minted.length];
+    const tags = { name: "renamed", tags: ["a"], digest: "digest-2" };
+    await expect(call("create", tags)).rejects.toThrow(/^tags: .* deploy the whole environment/);
+    await expect(call("update", tags)).resolves.toEqual({
+      status: "failed",
+      digest: "digest-2",
+      secretArn: world.secretArn,
+      agentInstanceId: "",
+      reason: expect.stringMatching(/^tags: .* deploy the whole environment/),
+    });
+    expect([world.instance, world.minted.length]).toEqual(before);
+    await expect(call("delete", tags)).resolves.toMatchObject({ status: "removed" });
+  });
+
+  test.each([
+    ["update", "digest"],
+    ["delete", "id"],
+  ])("as %s without its %s throws", async (action, field) => {
+    await expect(call(action as "update" | "delete", { [field]: undefined })).rejects.toThrow(
+      `not a provisioning call of Terraform: ${field} is missing or unreadable`,
+    );
   });
 });
 
