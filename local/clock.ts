@@ -7,7 +7,21 @@ export const DAY = 24 * HOUR;
 
 /** A clock that the local services share and that moves on demand. */
 export interface AdjustableClock extends Clock {
+  /** Moves it by a length that `checkMove` lets pass. */
   advanceBy(milliseconds: number): void;
+}
+
+/** Dates later than this have five digits for a year, which nobody reads. */
+const LAST_MOMENT = Date.UTC(9999, 11, 31);
+
+/** Throws a `RangeError` unless the clock can be moved so: forward, since time never runs back, and to a date. */
+export function checkMove(clock: Clock, milliseconds: unknown): asserts milliseconds is number {
+  const isLength = typeof milliseconds === "number" && milliseconds >= 0;
+  if (isLength && clock.now() + milliseconds <= LAST_MOMENT) return;
+  throw new RangeError(
+    "`advanceMs` must be a number of milliseconds, 0 or more, and lead to a date before the year 10000, " +
+      `got: ${JSON.stringify(milliseconds)}`,
+  );
 }
 
 /** The machine's clock, moved forward by whoever plays a story; the local services share one. */
@@ -18,14 +32,13 @@ export class SettableClock implements AdjustableClock {
     return Date.now() + this.offset;
   }
 
-  /** Moves the clock forward. Throws a `RangeError` on a negative number: the services' time never runs backwards. */
   advanceBy(milliseconds: number): void {
-    if (!(milliseconds >= 0)) throw new RangeError(`the clock only moves forward, got ${milliseconds} ms`);
+    checkMove(this, milliseconds);
     this.offset += milliseconds;
   }
 }
 
-/** Stands still until it is moved: for tests. */
+/** Stands still until it is moved, and can be set back too: for tests. */
 export class FrozenClock implements AdjustableClock {
   constructor(private time: number = Date.UTC(2026, 0, 1)) {}
 

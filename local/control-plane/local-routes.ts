@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { AgentKey } from "../../core/key/credential";
-import type { AdjustableClock } from "../clock";
+import { type AdjustableClock, checkMove } from "../clock";
 import type { Faults } from "./faults";
 import { isLive } from "./key-life";
 import { LOCAL_PATH, REDIRECT_TARGET } from "./paths";
@@ -23,7 +23,7 @@ export function localRoutes({ state, clock, faults, calls }: LocalRoutesOptions)
   local.post("/clock", async (c) => {
     try {
       const { advanceMs } = await c.req.json();
-      if (typeof advanceMs !== "number") throw new RangeError("`advanceMs` must be a number of milliseconds");
+      checkMove(clock, advanceMs);
       clock.advanceBy(advanceMs);
     } catch (error) {
       return c.json({ detail: problem(error) }, 422);

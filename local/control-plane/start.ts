@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { portOption, runService } from "../service-program";
 import { SECOND_REFRESH } from "./model";
 import { parseSeed } from "./seed";
 import { type ControlPlaneServerOptions, startControlPlane } from "./server";
@@ -9,11 +10,11 @@ function amount(text: string): number {
   return Number(text);
 }
 
-const program = new Command("local:control-plane")
+const program = new Command("npm run local:control-plane --")
   .description(
     'A local stand-in for the Valmi Control Plane. Prints one line of JSON, {"url", "apiKey"}, when ready; ends on SIGTERM and SIGINT.',
   )
-  .option("--port <n>", "0 takes a free one (default: 0)", amount)
+  .addOption(portOption())
   .option("--grace-hours <hours>", "how long a replaced key still works (default: 24)", amount)
   .addOption(
     new Option(
@@ -35,20 +36,19 @@ const program = new Command("local:control-plane")
   .option("--requests-per-minute <n>", "for each API key (default: 1000)", amount)
   .option("--seed <file>", "JSON with agentTypes, accounts and contacts (default: a small sample)", (file) =>
     parseSeed(readFileSync(file, "utf8")),
-  )
-  .action(async ({ behaviour, idempotency, ...rest }) => {
-    const options: ControlPlaneServerOptions = {
-      ...rest,
-      ...(behaviour && { secondRefresh: behaviour }),
-      ...(idempotency && { honoursIdempotencyKey: true }),
-    };
-    const controlPlane = await startControlPlane(options);
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      process.once(signal, () => void controlPlane.close());
-    console.log(JSON.stringify({ url: controlPlane.url, apiKey: controlPlane.apiKey }));
-  });
+  );
 
-program.parseAsync().catch((error: unknown) => {
-  console.error(`error: ${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
+interface StartOptions extends ControlPlaneServerOptions {
+  readonly behaviour?: ControlPlaneServerOptions["secondRefresh"];
+  readonly idempotency?: boolean;
+}
+
+void runService(program, async ({ behaviour, idempotency, ...rest }: StartOptions) => {
+  const controlPlane = await startControlPlane({
+    ...rest,
+    ...(behaviour && { secondRefresh: behaviour }),
+    ...(idempotency && { honoursIdempotencyKey: true }),
+  });
+  const { url, apiKey } = controlPlane;
+  return { ready: { url, apiKey }, close: () => controlPlane.close() };
 });

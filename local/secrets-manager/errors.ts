@@ -41,6 +41,12 @@ export const validation = (message: string) => new SecretsManagerError("Validati
 export const resourceExists = (message: string) =>
   new SecretsManagerError("ResourceExistsException", message);
 
+/** A token names one version for ever: its value can't be changed. */
+export const tokenInUse = (token: string, secretArn: string) =>
+  resourceExists(
+    `You can't use ClientRequestToken ${token} because that value is already in use for a version of secret ${secretArn}.`,
+  );
+
 export const limitExceeded = (message: string) => new SecretsManagerError("LimitExceededException", message);
 
 export const accessDenied = (message: string) => new SecretsManagerError("AccessDeniedException", message);

@@ -13,24 +13,53 @@ const MAX_TAGS = 50;
 
 const wireName = (field: string) => field.charAt(0).toLowerCase() + field.slice(1);
 
-function constraint(field: string, value: unknown, rule: string): SecretsManagerError {
+/** @param place how AWS names the field. @default - the field, with a small first letter */
+function constraint(
+  field: string,
+  value: unknown,
+  rule: string,
+  place = wireName(field),
+): SecretsManagerError {
   const got = value === undefined ? "" : ` '${String(value).slice(0, 100)}'`;
   return validation(
-    `1 validation error detected: Value${got} at '${wireName(field)}' failed to satisfy constraint: Member must ${rule}`,
+    `1 validation error detected: Value${got} at '${place}' failed to satisfy constraint: Member must ${rule}`,
   );
 }
 
 const wrongType = (field: string, type: string) =>
   new SecretsManagerError("SerializationException", `${field} must be ${type}.`);
 
-/** A string between two lengths; `null` if it isn't given. */
-export function text(input: Input, field: string, min: number, max: number): string | null {
+/** A string between two lengths, and of a pattern if there is one; `null` if it isn't given. */
+export function text(
+  input: Input,
+  field: string,
+  min: number,
+  max: number,
+  { pattern, place }: { readonly pattern?: RegExp; readonly place?: string } = {},
+): string | null {
   const value = input[field];
   if (value === undefined || value === null) return null;
   if (typeof value !== "string") throw wrongType(field, "a string");
-  if (value.length < min) throw constraint(field, value, `have length greater than or equal to ${min}`);
-  if (value.length > max) throw constraint(field, value, `have length less than or equal to ${max}`);
+  if (value.length < min)
+    throw constraint(field, value, `have length greater than or equal to ${min}`, place);
+  if (value.length > max) throw constraint(field, value, `have length less than or equal to ${max}`, place);
+  if (pattern?.test(value) === false)
+    throw constraint(field, value, `satisfy regular expression pattern: ${pattern.source}`, place);
   return value;
+}
+
+/** One of a few texts, which has to be given. */
+export function oneOf<T extends string>(
+  input: Input,
+  field: string,
+  allowed: readonly T[],
+  place?: string,
+): T {
+  const value = requiredText(input, field, 1, 64);
+  const found = allowed.find((each) => each === value);
+  if (found === undefined)
+    throw constraint(field, value, `satisfy enum value set: [${allowed.join(", ")}]`, place);
+  return found;
 }
 
 export function requiredText(input: Input, field: string, min: number, max: number): string {
@@ -46,10 +75,17 @@ export function flag(input: Input, field: string): boolean | null {
   return value;
 }
 
-export function integer(input: Input, field: string): number | null {
+/** An integer, within the bounds if there are any; `null` if it isn't given. */
+export function integer(
+  input: Input,
+  field: string,
+  { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = {},
+): number | null {
   const value = input[field];
   if (value === undefined || value === null) return null;
   if (typeof value !== "number" || !Number.isInteger(value)) throw wrongType(field, "an integer");
+  if (value < min) throw constraint(field, value, `have value greater than or equal to ${min}`);
+  if (value > max) throw constraint(field, value, `have value less than or equal to ${max}`);
   return value;
 }
 
@@ -66,14 +102,15 @@ export function structure(value: unknown, field: string): Input {
   return value as Input;
 }
 
-export const secretId = (input: Input): string => requiredText(input, "SecretId", 1, 2_048);
+/** The name or ARN of a secret. What is neither is refused before the secret is looked up. */
+export function secretId(input: Input): string {
+  const id = requiredText(input, "SecretId", 1, 2_048);
+  if (!id.startsWith("arn:")) checkName(id);
+  return id;
+}
 
-export const pageSize = (input: Input, max: number): number => {
-  const size = integer(input, "MaxResults") ?? max;
-  if (size < 1) throw constraint("MaxResults", size, "have value greater than or equal to 1");
-  if (size > max) throw constraint("MaxResults", size, `have value less than or equal to ${max}`);
-  return size;
-};
+export const pageSize = (input: Input, max: number): number =>
+  integer(input, "MaxResults", { min: 1, max }) ?? max;
 
 /** SDKs fill the token in; a call without one is refused before the secret is looked up. */
 export function clientRequestToken(
@@ -93,12 +130,15 @@ export function clientRequestToken(
 
 export function secretName(input: Input): string {
   const name = requiredText(input, "Name", 1, 512);
-  if (!/^[A-Za-z0-9/_+=.@!-]+$/.test(name)) {
-    throw validation(
-      "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
-    );
-  }
+  checkName(name);
   return name;
+}
+
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9/_+=.@!-]+$/.test(name)) return;
+  throw validation(
+    "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+  );
 }
 
 /** The value of a request; `null` if it has none. */

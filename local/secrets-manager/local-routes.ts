@@ -24,7 +24,7 @@ export function localRoutes({ state, clock, calls, faults, advanceBy }: LocalRou
     "GET /_local/clock": () => ({ now: clock.now() }),
     "POST /_local/clock": async (request) => {
       const { advanceMs } = await readInput(request);
-      await advanceBy(Number(advanceMs));
+      await advanceBy(advanceMs as number);
       return { now: clock.now() };
     },
     "GET /_local/faults": () => faults.pending(),

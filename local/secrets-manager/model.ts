@@ -138,6 +138,11 @@ export interface Undocumented {
    * AWS's documentation warns of. @default "completes"
    */
   readonly currentWithoutPending: "completes" | "fails";
+  /**
+   * Whether ListSecretVersionIds lists the version that a rotation registers, before it has a value: DescribeSecret shows
+   * it. @default "listed"
+   */
+  readonly emptyVersions: "listed" | "unlisted";
   /** AWSPENDING after a failed test run. @default "removed" */
   readonly pendingAfterFailedTest: "kept" | "removed";
   /** Where in its window a scheduled rotation starts, from 0 (as it opens) to below 1. @default 0 */
@@ -153,6 +158,7 @@ export const UNDOCUMENTED_DEFAULTS: Undocumented = {
   retryOnDemandForMs: 0,
   pendingAfterRotation: "kept",
   currentWithoutPending: "completes",
+  emptyVersions: "listed",
   pendingAfterFailedTest: "removed",
   windowFraction: 0,
   versionQuota: 150,

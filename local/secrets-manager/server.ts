@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../core/clock";
-import type { AdjustableClock } from "../clock";
+import { type AdjustableClock, checkMove } from "../clock";
 import { CallCounter, type CallCounts } from "./calls";
 import { accessDenied, invalidParameter, SecretsManagerError } from "./errors";
 import type { EventBus } from "./event-delivery";
@@ -37,7 +37,7 @@ export interface SecretsManager {
   settle(): Promise<void>;
   /**
    * Moves the clock, stopping wherever a rotation falls due until it has run, so that no rotation window is jumped
-   * over. Throws a `TypeError` where the clock can't be moved, and a `RangeError` on a negative number.
+   * over. Throws a `TypeError` if the clock can't be moved at all, and a `RangeError` if it can't be moved so.
    */
   advanceBy(milliseconds: number): Promise<void>;
   /** Ends rotations and connections, and frees the port. */
@@ -59,6 +59,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
   const driver = new RotationDriver({ ...options, state, functions });
   const calls = new CallCounter();
   const faults = new Faults();
+  const closing = new AbortController();
   const settle = async () => {
     await driver.settle();
     await Promise.all(deliveries);
@@ -72,7 +73,11 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     calls.count(operation, request.headers["user-agent"] ?? "");
     const input = await readInput(request);
     const fault = faults.take(operation);
-    if (fault?.kind === "delay") await sleep(fault.delayMs ?? 1_000);
+    if (fault?.kind === "delay") {
+      await sleep(fault.delayMs ?? 1_000, undefined, { signal: closing.signal }).catch(() => {});
+      // Nobody waits for the answer any more, and nothing is to happen after the end.
+      if (closing.signal.aborted) return null;
+    }
     if (fault?.kind === "refuse") throw refusalOf(fault);
     if (operation === "RotateSecret") await checkFunction(state, functions, input);
     const body = state.call(operation, input, regionOf(request));
@@ -115,6 +120,7 @@ export async function startSecretsManager(options: SecretsManagerOptions): Promi
     settle,
     advanceBy,
     async close() {
+      closing.abort();
       await driver.close();
       functions.close?.();
       await Promise.all(deliveries);
@@ -156,7 +162,7 @@ async function advance(
   milliseconds: number,
 ): Promise<void> {
   if (clock.advanceBy === undefined) throw new TypeError("this clock can't be moved");
-  if (!(milliseconds >= 0)) throw new RangeError(`\`advanceMs\` must be 0 or more, got: ${milliseconds}`);
+  checkMove(clock, milliseconds);
   // What is due already comes first; the schedule as it stands then says where to stop.
   await driver.settle();
   let left = milliseconds;

@@ -1,26 +1,22 @@
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { SettableClock } from "../clock";
+import { portOption, runService } from "../service-program";
 import { eventBridge } from "./event-delivery";
 import { startSecretsManager } from "./server";
 
-/** `tsx local/secrets-manager/start.ts [--port N]`: serves until SIGTERM or SIGINT, and prints one line when ready. */
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { port: { type: "string", default: "0" } } });
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new RangeError(`--port must be a number from 0 to 65535, got: ${values.port}`);
-  }
+const program = new Command("npm run local:secrets-manager --")
+  .description(
+    'A local AWS Secrets Manager. Prints one line of JSON, {"url"}, when ready; ends on SIGTERM and SIGINT.',
+  )
+  .addOption(portOption());
+
+void runService(program, async ({ port }: { readonly port: number }) => {
+  const report = (line: string) => console.error(line);
   const server = await startSecretsManager({
     clock: new SettableClock(),
     port,
     eventBus: eventBridge(),
-    report: (line) => console.error(line),
+    report,
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void server.close());
-  console.log(JSON.stringify({ url: server.url }));
-}
-
-main().catch((error: Error) => {
-  console.error(error.message);
-  process.exitCode = 1;
+  return { ready: { url: server.url }, close: () => server.close() };
 });

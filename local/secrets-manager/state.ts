@@ -2,6 +2,7 @@ import { notSupported } from "./errors";
 import type { Input } from "./input";
 import type { Secret, ServiceEvent, Snapshot, StateOptions } from "./model";
 import { batchGetSecretValue, listSecrets, listSecretVersionIds } from "./operations/listing";
+import { getRandomPassword } from "./operations/password";
 import {
   deleteResourcePolicy,
   getResourcePolicy,
@@ -30,6 +31,7 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ["DeleteResourcePolicy", deleteResourcePolicy],
   ["DeleteSecret", deleteSecret],
   ["DescribeSecret", describeSecret],
+  ["GetRandomPassword", getRandomPassword],
   ["GetResourcePolicy", getResourcePolicy],
   ["GetSecretValue", getSecretValue],
   ["ListSecretVersionIds", listSecretVersionIds],
@@ -44,6 +46,14 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ["UpdateSecretVersionStage", updateSecretVersionStage],
   ["ValidateResourcePolicy", validateResourcePolicy],
 ]);
+
+const REPLICATION = [
+  "AssociateCrossAccountReplica",
+  "DisassociateCrossAccountReplica",
+  "RemoveRegionsFromReplication",
+  "ReplicateSecretToRegions",
+  "StopReplicationToReplica",
+];
 
 /**
  * Secrets Manager as a pure state machine: no timer, no promise and no I/O, and the clock and the ids come from
@@ -68,6 +78,7 @@ export class SecretsManagerState {
    */
   call(operation: string, input: object, region: string = this.store.region): object {
     const perform = OPERATIONS.get(operation);
+    if (REPLICATION.includes(operation)) throw notSupported("Replication");
     if (perform === undefined) throw notSupported(`The operation ${operation}`);
     return perform(this.store, input as Input, region);
   }

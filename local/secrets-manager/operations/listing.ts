@@ -1,97 +1,15 @@
-import { invalidParameter, SecretsManagerError, validation } from "../errors";
-import { flag, type Input, list, pageSize, requiredText, secretId, structure, text } from "../input";
+import { invalidParameter, SecretsManagerError } from "../errors";
+import { flag, type Input, list, oneOf, pageSize, secretId, text } from "../input";
 import type { Secret, Version } from "../model";
 import type { Store } from "../store";
 import { describe, epochSeconds } from "./describe";
+import { filtersOf } from "./filters";
 import { readValue } from "./values";
 
 const MAX_PAGE = 100;
 const MAX_BATCH = 20;
-const MAX_FILTERS = 10;
-const FILTER_KEYS = [
-  "description",
-  "name",
-  "tag-key",
-  "tag-value",
-  "primary-region",
-  "owning-service",
-  "all",
-] as const;
 const SORT_KEYS = ["created-date", "last-accessed-date", "last-changed-date", "name"] as const;
 const SORT_ORDERS = ["asc", "desc"] as const;
-
-type Predicate = (secret: Secret) => boolean;
-
-function oneOf<T extends string>(value: string, field: string, allowed: readonly T[]): T {
-  const found = allowed.find((each) => each === value);
-  if (found === undefined) {
-    throw validation(
-      `1 validation error detected: Value '${value}' at '${field}' failed to satisfy constraint: ` +
-        `Member must satisfy enum value set: [${allowed.join(", ")}]`,
-    );
-  }
-  return found;
-}
-
-/** What a filter looks at in a secret. The secrets here have neither replicas nor an owning service. */
-function attributes(key: (typeof FILTER_KEYS)[number], secret: Secret): readonly string[] {
-  const { name, description } = secret;
-  const tags = secret.tags ?? [];
-  switch (key) {
-    case "name":
-      return [name];
-    case "description":
-      return [description];
-    case "tag-key":
-      return tags.map((tag) => tag.Key);
-    case "tag-value":
-      return tags.map((tag) => tag.Value);
-    case "all":
-      return [name, description, ...tags.flatMap((tag) => [tag.Key, tag.Value])];
-    default:
-      return [];
-  }
-}
-
-function matches(key: (typeof FILTER_KEYS)[number], value: string, secret: Secret): boolean {
-  const texts = attributes(key, secret);
-  if (key === "all") {
-    const lower = texts.map((each) => each.toLowerCase());
-    const words = value
-      .toLowerCase()
-      .split(/[^a-z0-9]+/)
-      .filter(Boolean);
-    return words.every((word) => lower.some((each) => each.includes(word)));
-  }
-  if (key === "description") return texts.some((each) => each.toLowerCase().startsWith(value.toLowerCase()));
-  return texts.some((each) => each.startsWith(value));
-}
-
-/** Values of one filter are alternatives, `!` in front of one negates it; all filters have to hold. */
-function filterOf(given: unknown, index: number): Predicate {
-  const filter = structure(given, "Filters");
-  const key = oneOf(requiredText(filter, "Key", 1, 64), `filters.${index + 1}.member.key`, FILTER_KEYS);
-  const values = list(filter, "Values") ?? [];
-  if (values.length < 1 || values.length > MAX_FILTERS) {
-    throw invalidParameter(
-      `Filters must have 1-${MAX_FILTERS} values each, got: ${values.length} for ${key}.`,
-    );
-  }
-  const terms = values.map((value) => requiredText({ Values: value }, "Values", 0, 512));
-  return (secret) =>
-    terms.some((term) =>
-      term.startsWith("!") ? !matches(key, term.slice(1), secret) : matches(key, term, secret),
-    );
-}
-
-function filtersOf(input: Input): Predicate {
-  const given = list(input, "Filters") ?? [];
-  if (given.length > MAX_FILTERS) {
-    throw invalidParameter(`Filters can have at most ${MAX_FILTERS} members, got: ${given.length}.`);
-  }
-  const filters = given.map(filterOf);
-  return (secret) => filters.every((filter) => filter(secret));
-}
 
 const PAGE_TOKEN = /^page-(\d+)$/;
 
@@ -109,8 +27,8 @@ function page<T>(items: readonly T[], input: Input, size: number): { items: read
 }
 
 function sorted(secrets: Secret[], input: Input): Secret[] {
-  const by = oneOf(text(input, "SortBy", 1, 64) ?? "created-date", "sortBy", SORT_KEYS);
-  const order = oneOf(text(input, "SortOrder", 1, 64) ?? "asc", "sortOrder", SORT_ORDERS);
+  const by = oneOf({ SortBy: input.SortBy ?? "created-date" }, "SortBy", SORT_KEYS);
+  const order = oneOf({ SortOrder: input.SortOrder ?? "asc" }, "SortOrder", SORT_ORDERS);
   const keyOf = (secret: Secret): number => {
     if (by === "last-accessed-date") return secret.lastAccessedDay ?? 0;
     return by === "last-changed-date" ? secret.lastChangedAt : secret.createdAt;
@@ -145,7 +63,10 @@ export function listSecretVersionIds(store: Store, input: Input): object {
   const size = pageSize(input, MAX_PAGE);
   const deprecated = flag(input, "IncludeDeprecated") ?? false;
   const secret = store.get(secretId(input));
-  const versions = secret.versions.filter(({ labels }) => deprecated || labels.length > 0);
+  const listsEmpty = store.undocumented.emptyVersions === "listed";
+  const versions = secret.versions.filter(
+    ({ labels, value }) => (deprecated || labels.length > 0) && (listsEmpty || value !== null),
+  );
   const { items, next } = page(versions, input, size);
   return { ARN: secret.arn, Name: secret.name, Versions: items.map(listEntry), ...next };
 }

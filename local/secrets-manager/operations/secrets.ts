@@ -1,4 +1,4 @@
-import { invalidParameter, invalidRequest, notSupported, resourceExists } from "../errors";
+import { invalidParameter, invalidRequest, notSupported, resourceExists, tokenInUse } from "../errors";
 import {
   clientRequestToken,
   flag,
@@ -22,8 +22,7 @@ const MIN_RECOVERY_DAYS = 7;
 const MAX_RECOVERY_DAYS = 30;
 
 function refuseUnsupported(input: Input): void {
-  if ((list(input, "AddReplicaRegions") ?? []).length > 0)
-    throw notSupported("Replication (AddReplicaRegions)");
+  if ((list(input, "AddReplicaRegions") ?? []).length > 0) throw notSupported("Replication");
   if (text(input, "Type", 0, 256)) throw notSupported("A managed external secret (Type)");
 }
 
@@ -40,9 +39,8 @@ export function createSecret(store: Store, input: Input, region: string): object
   }
   if (present) {
     const version = byId(present.versions, token);
-    if (!version || !sameValue(version.value, value)) {
-      throw resourceExists(`The operation failed because the secret ${name} already exists.`);
-    }
+    if (!version) throw resourceExists(`The operation failed because the secret ${name} already exists.`);
+    if (!sameValue(version.value, value)) throw tokenInUse(token, present.arn);
     return { ARN: present.arn, Name: name, VersionId: token };
   }
   const given = list(input, "Tags");
@@ -101,14 +99,14 @@ export function deleteSecret(store: Store, input: Input, region: string): object
   const id = secretId(input);
   const days = integer(input, "RecoveryWindowInDays");
   const force = flag(input, "ForceDeleteWithoutRecovery") ?? false;
-  if (force && days !== null) {
-    throw invalidParameter(
-      "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
-    );
-  }
   if (days !== null && (days < MIN_RECOVERY_DAYS || days > MAX_RECOVERY_DAYS)) {
     throw invalidParameter(
       `The RecoveryWindowInDays value must be between ${MIN_RECOVERY_DAYS} and ${MAX_RECOVERY_DAYS} days (inclusive).`,
+    );
+  }
+  if (force && days !== null) {
+    throw invalidParameter(
+      "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
     );
   }
   if (force) return deleteNow(store, id, region);

@@ -1,4 +1,4 @@
-import { invalidRequest, noValue, resourceExists } from "../errors";
+import { invalidRequest, noValue, tokenInUse } from "../errors";
 import {
   clientRequestToken,
   type Input,
@@ -42,9 +42,7 @@ export function writeVersion(
   const present = byId(secret.versions, token);
   if (present && present.value !== null) {
     if (sameValue(present.value, value)) return store.save(secret);
-    throw resourceExists(
-      `You can't use ClientRequestToken ${token} because that value is already in use for a version of secret ${secret.arn}.`,
-    );
+    throw tokenInUse(token, secret.arn);
   }
   const first = secret.versions.length === 0 ? [CURRENT] : [];
   const given = [...(labels ?? [CURRENT]), ...first];

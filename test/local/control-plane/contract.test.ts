@@ -411,7 +411,14 @@ describe("time", () => {
     const moved = await post({ advanceMs: 24 * HOUR });
     expect(await moved.json()).toEqual({ now: new Date(at + 24 * HOUR).toISOString() });
     expect(clock.now()).toBe(at + 24 * HOUR);
-    expect((await post({ advanceMs: "1" })).status).toBe(422);
+    for (const advanceMs of ["1", null, -1, 1e300]) {
+      const refused = await post({ advanceMs });
+      expect([refused.status, await refused.json()]).toEqual([
+        422,
+        { detail: expect.stringMatching(/^`advanceMs` must be a number of milliseconds, 0 or more, /) },
+      ]);
+    }
+    expect(clock.now()).toBe(at + 24 * HOUR);
     expect((await fetch(new URL("/_local/clock", url))).status).toBe(200);
   });
 });

@@ -111,7 +111,7 @@ test("takes a port and a seed", async () => {
 
 test.each([
   ["an unknown behaviour", ["--behaviour", "C"], "Allowed choices are A, B, D, E"],
-  ["a port that is no number", ["--port", "x"], "must be a number"],
+  ["a port that is no number", ["--port", "x"], "must be a whole number from 0 to 65535, got: x"],
   [
     "an activation that is too long",
     ["--activation-seconds", "61"],

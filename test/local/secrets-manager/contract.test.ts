@@ -7,15 +7,20 @@ import {
   DeleteResourcePolicyCommand,
   DeleteSecretCommand,
   DescribeSecretCommand,
+  GetRandomPasswordCommand,
+  type GetRandomPasswordCommandInput,
   GetResourcePolicyCommand,
   GetSecretValueCommand,
   ListSecretsCommand,
   ListSecretVersionIdsCommand,
   PutResourcePolicyCommand,
   PutSecretValueCommand,
+  RemoveRegionsFromReplicationCommand,
+  ReplicateSecretToRegionsCommand,
   RestoreSecretCommand,
   RotateSecretCommand,
   SecretsManagerClient,
+  StopReplicationToReplicaCommand,
   TagResourceCommand,
   UntagResourceCommand,
   UpdateSecretCommand,
@@ -184,6 +189,8 @@ const refusal = (name: string, message?: string | RegExp) =>
       : { message: typeof message === "string" ? message : expect.stringMatching(message) }),
   });
 
+const INVALID_NAME =
+  "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!";
 const MARKED = "You can't perform this operation on the secret because it was marked for deletion.";
 const NOT_FOUND = "Secrets Manager can't find the specified secret.";
 
@@ -249,11 +256,27 @@ describe("secrets", () => {
     "the name %j is refused (LS test_invalid_secret_name)",
     async (Name) => {
       await expect(client.send(new CreateSecretCommand({ Name }))).rejects.toEqual(
-        refusal(
-          "ValidationException",
-          "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
-        ),
+        refusal("ValidationException", INVALID_NAME),
       );
+      // LS, as recorded for each of these operations
+      const SecretId = Name;
+      for (const command of [
+        new DescribeSecretCommand({ SecretId }),
+        new GetSecretValueCommand({ SecretId }),
+        new ListSecretVersionIdsCommand({ SecretId }),
+        new PutSecretValueCommand({ SecretId, SecretString: "x" }),
+        new TagResourceCommand({ SecretId, Tags: [{ Key: "a", Value: "b" }] }),
+        new UntagResourceCommand({ SecretId, TagKeys: ["a"] }),
+        new UpdateSecretCommand({ SecretId, Description: "x" }),
+        new DeleteSecretCommand({ SecretId }),
+        new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }),
+        new RestoreSecretCommand({ SecretId }),
+        new GetResourcePolicyCommand({ SecretId }),
+      ]) {
+        await expect(client.send(command as DescribeSecretCommand)).rejects.toEqual(
+          refusal("ValidationException", INVALID_NAME),
+        );
+      }
     },
   );
 
@@ -271,6 +294,22 @@ describe("secrets", () => {
       new CreateSecretCommand({ Name, SecretString: "one", ClientRequestToken }),
     );
     expect(again).toMatchObject({ ARN, VersionId: ClientRequestToken });
+  });
+
+  test("creating again with the same token and another value names the token (API CreateSecret, ClientRequestToken)", async () => {
+    const ClientRequestToken = randomUUID();
+    const { Name, ARN } = await create({ ClientRequestToken });
+    for (const value of [{ SecretString: "two" }, { SecretBinary: Buffer.from("one") }]) {
+      await expect(
+        client.send(new CreateSecretCommand({ Name, ...value, ClientRequestToken })),
+      ).rejects.toEqual(
+        refusal(
+          "ResourceExistsException",
+          `You can't use ClientRequestToken ${ClientRequestToken} because that value is already in use for a version of secret ${ARN}.`,
+        ),
+      );
+    }
+    expect(await read(Name)).toBe("one");
   });
 
   test("an unknown secret isn't found (LS test_secret_not_found)", async () => {
@@ -424,6 +463,82 @@ describe("values and tokens", () => {
     for (const input of [{}, { SecretIdList: ["x"], Filters }]) {
       await expect(client.send(new BatchGetSecretValueCommand(input))).rejects.toEqual(
         refusal("InvalidParameterException"),
+      );
+    }
+  });
+});
+
+describe("random passwords", () => {
+  const CLASSES = [/[a-z]/, /[A-Z]/, /[0-9]/, /[!-/:-@[-`{-~]/];
+  const password = async (input: GetRandomPasswordCommandInput = {}) =>
+    (await client.send(new GetRandomPasswordCommand(input))).RandomPassword ?? "";
+
+  test("32 characters of every class, and another one each time (MODEL GetRandomPasswordRequest)", async () => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => password()));
+    expect(new Set(all).size).toBe(20);
+    for (const each of all) {
+      expect(each).toMatch(/^[!-~]{32}$/);
+      expect(CLASSES.filter((kind) => !kind.test(each))).toEqual([]);
+    }
+  });
+
+  test.each<[GetRandomPasswordCommandInput, RegExp]>([
+    [{ PasswordLength: 4 }, /^[!-~]{4}$/],
+    [{ PasswordLength: 4_096 }, /^[!-~]{4096}$/],
+    [{ PasswordLength: 1, RequireEachIncludedType: false }, /^[!-~]$/],
+    [{ ExcludePunctuation: true }, /^[a-zA-Z0-9]{32}$/],
+    [{ ExcludePunctuation: true, ExcludeNumbers: true, ExcludeUppercase: true }, /^[a-z]{32}$/],
+    [{ ExcludePunctuation: true, ExcludeNumbers: true, ExcludeLowercase: true }, /^[A-Z]{32}$/],
+    [{ ExcludeCharacters: '^]-\\"0aA', PasswordLength: 2_000 }, /^[^^\]\-\\"0aA]{2000}$/],
+    [{ IncludeSpace: true, PasswordLength: 4_000 }, /^(?=.* )[ -~]{4000}$/],
+    [{ IncludeSpace: true, ExcludeCharacters: " ", PasswordLength: 4_000 }, /^[!-~]{4000}$/],
+  ])("%j gives %p (MODEL GetRandomPasswordRequest)", async (input, shape) => {
+    const each = await password(input);
+    expect(each).toMatch(shape);
+  });
+
+  test("four characters hold one of each class (MODEL RequireEachIncludedType)", async () => {
+    const all = await Promise.all(Array.from({ length: 50 }, () => password({ PasswordLength: 4 })));
+    expect(all.filter((each) => CLASSES.some((kind) => !kind.test(each)))).toEqual([]);
+    // No class has a place of its own.
+    expect(new Set(all.map((each) => CLASSES.findIndex((kind) => kind.test(each.charAt(0))))).size).toBe(4);
+  });
+
+  test.each([
+    ["a length of 0", { PasswordLength: 0 }, "ValidationException"],
+    ["a length of 4097", { PasswordLength: 4_097 }, "ValidationException"],
+    ["4097 excluded characters", { ExcludeCharacters: "x".repeat(4_097) }, "ValidationException"],
+    ["fewer characters than classes", { PasswordLength: 3 }, "InvalidParameterException"],
+    [
+      "every class excluded",
+      {
+        ExcludeLowercase: true,
+        ExcludeUppercase: true,
+        ExcludeNumbers: true,
+        ExcludePunctuation: true,
+      },
+      "InvalidParameterException",
+    ],
+  ])("%s is refused (MODEL PasswordLengthType; MOTO test_get_random_*)", async (_what, input, name) => {
+    await expect(password(input)).rejects.toEqual(refusal(name));
+  });
+});
+
+describe("replication", () => {
+  localOnly("is refused by one clear line (local only: AWS replicates)", async () => {
+    const { SecretId } = await create();
+    const AddReplicaRegions = [{ Region: "eu-west-2" }];
+    for (const command of [
+      new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }),
+      new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: ["eu-west-2"] }),
+      new StopReplicationToReplicaCommand({ SecretId }),
+      new CreateSecretCommand({ Name: uniqueName(), AddReplicaRegions }),
+    ]) {
+      await expect(client.send(command as StopReplicationToReplicaCommand)).rejects.toEqual(
+        refusal(
+          "UnknownOperationException",
+          "Replication is not supported by the local Secrets Manager; local/secrets-manager/README.md lists what is.",
+        ),
       );
     }
   });
@@ -583,6 +698,112 @@ describe("lists", () => {
     },
   );
 
+  type FilterInput = { readonly Key: "all" | "description" | "name" | "tag-key"; readonly Values: string[] };
+
+  /** Names of the secrets that the filters find, without the prefix that this test's own have. */
+  async function found(prefix: string, ...filters: FilterInput[]): Promise<string[]> {
+    const Filters = [{ Key: "name" as const, Values: [prefix] }, ...filters];
+    const { SecretList = [] } = await client.send(new ListSecretsCommand({ Filters, SortBy: "name" }));
+    return SecretList.map(({ Name = "" }) => Name.slice(prefix.length));
+  }
+
+  localOnly.each<[string, string[]]>([
+    ["AppBeta", ["Plus", "slash"]],
+    ["beta", ["Plus", "slash"]],
+    ["sec", ["two"]],
+    ["cret", []],
+    ["SomeSecret", []],
+    ["company", ["upper"]],
+    ["pany", []],
+    ["Ythings", ["partly"]],
+    ["things", []],
+    ["desc two", ["two"]],
+    ["+", []],
+    ["+ - /", []],
+    [" ", []],
+    ["", []],
+  ])(
+    "all: the value %j, in words, matches beginnings of words in %j (UG manage_search-secret; MOTO test_with_all_filter*; local only: AWS's list lags)",
+    async (value, names) => {
+      const prefix = `${uniqueName()}/`;
+      await create({ Name: `${prefix}slash`, Description: "prod/AppBeta/x" });
+      await create({ Name: `${prefix}Plus`, Description: "prod+AppBeta+y" });
+      await create({ Name: `${prefix}two`, Tags: [{ Key: "SecretTwo", Value: "DescTwo" }] });
+      await create({ Name: `${prefix}upper`, Description: "uat/COMPANY/z" });
+      await create({ Name: `${prefix}partly`, Description: "uat/COMPANYthings/z" });
+      expect(await found(prefix, { Key: "all", Values: [value] })).toEqual(names);
+      const batch = await client.send(
+        new BatchGetSecretValueCommand({
+          Filters: [
+            { Key: "name", Values: [prefix] },
+            { Key: "all", Values: [value] },
+          ],
+        }),
+      );
+      expect(batch.SecretValues).toHaveLength(names.length);
+    },
+  );
+
+  localOnly(
+    "description: every word, in any order and of any case (UG manage_search-secret; MOTO test_with_filter_with_value_with_multiple_words)",
+    async () => {
+      const prefix = `${uniqueName()}/`;
+      const descriptions = ["one two", "one and two", "one", "two", "unrelated", "", "Two then ONE"];
+      for (const [index, Description] of descriptions.entries()) {
+        await create({ Name: `${prefix}${index}`, ...(Description && { Description }) });
+      }
+      const by = (...Values: string[]) => found(prefix, { Key: "description", Values });
+      expect(await by("one two")).toEqual(["0", "1", "6"]);
+      expect(await by("o t")).toEqual(["0", "1", "6"]);
+      expect(await by("t")).toEqual(["0", "1", "3", "6"]);
+      expect(await by("wo")).toEqual([]);
+      expect(await by("+")).toEqual([]);
+      expect(await by("!one")).toEqual(["3", "4", "5"]);
+      expect(await by("unrelated", "and")).toEqual(["1", "4"]);
+    },
+  );
+
+  localOnly(
+    "filters together: each has to hold, also of one key (MOTO test_with_duplicate_filter_keys)",
+    async () => {
+      const prefix = `${uniqueName()}/`;
+      await create({ Name: `${prefix}a`, Description: "one two", Tags: [{ Key: "right", Value: "x" }] });
+      await create({ Name: `${prefix}b`, Description: "one", Tags: [{ Key: "right", Value: "x" }] });
+      await create({ Name: `${prefix}c`, Description: "one two" });
+      const [one, two] = ["one", "two"].map((word): FilterInput => ({ Key: "description", Values: [word] }));
+      if (one === undefined || two === undefined) throw new Error("unreachable");
+      expect(await found(prefix, one, two)).toEqual(["a", "c"]);
+      expect(await found(prefix, one, two, { Key: "tag-key", Values: ["rig"] })).toEqual(["a"]);
+      expect(await found(prefix, one, { Key: "tag-key", Values: ["Right"] })).toEqual([]);
+      expect(await found(prefix, one, { Key: "tag-key", Values: ["!right"] })).toEqual(["c"]);
+      expect(await found(prefix, one, { Key: "all", Values: ["!two"] })).toEqual(["b"]);
+    },
+  );
+
+  test("a filter's value has letters without accents, digits and a few signs (MODEL FilterValueStringType)", async () => {
+    for (const value of ["é", "a*b", "!!é", "a#b"]) {
+      const Filters = [{ Key: "all" as const, Values: [value] }];
+      for (const command of [
+        new ListSecretsCommand({ Filters }),
+        new BatchGetSecretValueCommand({ Filters }),
+      ]) {
+        await expect(client.send(command as ListSecretsCommand)).rejects.toEqual(
+          refusal("ValidationException", /^1 validation error detected: Value '.*' at 'filters\.1\.member/),
+        );
+      }
+    }
+  });
+
+  test("a filter needs a key and values (MOTO test_with_no_filter_key, test_with_no_filter_values)", async () => {
+    const list = (filter: object) => client.send(new ListSecretsCommand({ Filters: [filter] }));
+    await expect(list({ Values: ["x"] })).rejects.toEqual(
+      refusal("InvalidParameterException", "Invalid filter key"),
+    );
+    await expect(list({ Key: "description" })).rejects.toEqual(
+      refusal("InvalidParameterException", "Invalid filter values for key: description"),
+    );
+  });
+
   test("a next token that nobody gave out is refused (MODEL InvalidNextTokenException)", async () => {
     await expect(client.send(new ListSecretsCommand({ NextToken: "made-up" }))).rejects.toEqual(
       refusal("InvalidNextTokenException"),
@@ -676,13 +897,20 @@ describe("deletion", () => {
     expect(await read(SecretId)).toBe("one");
   });
 
-  test.each([6, 31])(
-    "a recovery window of %d days is refused (API DeleteSecret)",
+  test.each([0, 6, 31])(
+    "a recovery window of %d days is refused, with force too (API DeleteSecret; 0: getmoto/moto issue 6461)",
     async (RecoveryWindowInDays) => {
       const { SecretId } = await create();
-      await expect(client.send(new DeleteSecretCommand({ SecretId, RecoveryWindowInDays }))).rejects.toEqual(
-        refusal("InvalidParameterException"),
-      );
+      for (const ForceDeleteWithoutRecovery of [undefined, false, true]) {
+        const input = { SecretId, RecoveryWindowInDays, ForceDeleteWithoutRecovery };
+        await expect(client.send(new DeleteSecretCommand(input))).rejects.toEqual(
+          refusal(
+            "InvalidParameterException",
+            "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).",
+          ),
+        );
+      }
+      expect(await read(SecretId)).toBe("one");
     },
   );
 

@@ -279,6 +279,34 @@ describe("a failed rotation", () => {
     });
   });
 
+  test.each([
+    ["listed", ["first", "new"]],
+    ["unlisted", ["first"]],
+  ] as const)(
+    "leaves its empty version under AWSPENDING where its first step failed; ListSecretVersionIds: %s",
+    (emptyVersions, listed) => {
+      const story = new RotationStory({ undocumented: { emptyVersions } }).create();
+      story.rotate("new");
+      story.run(story.fails);
+
+      expect(story.labels()).toEqual({ first: ["AWSCURRENT"], new: ["AWSPENDING"] });
+      expect(story.refusal("GetSecretValue", { VersionStage: "AWSPENDING" })).toMatch(
+        /^ResourceNotFoundException: .* staging label: AWSPENDING$/,
+      );
+      const versions = () =>
+        (story.call("ListSecretVersionIds", { IncludeDeprecated: true }).Versions as { VersionId: string }[])
+          .map(({ VersionId }) => VersionId)
+          .sort();
+      expect(versions()).toEqual(listed.map(token));
+      expect(story.refusal("RotateSecret", { ClientRequestToken: token("again") })).toBe(
+        "InvalidRequestException: A previous rotation isn't complete. That rotation will be reattempted.",
+      );
+      story.run();
+      expect(story.labels()).toEqual({ first: ["AWSPREVIOUS"], new: ["AWSCURRENT", "AWSPENDING"] });
+      expect(versions()).toEqual([token("first"), token("new")]);
+    },
+  );
+
   test("starts again from createSecret with what it has stored", () => {
     const story = failing();
     story.pass(DAY, (event) => {

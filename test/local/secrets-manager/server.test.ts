@@ -63,7 +63,7 @@ describe("the wire protocol", () => {
   test.each([
     [
       "an operation that isn't supported",
-      "secretsmanager.GetRandomPassword",
+      "secretsmanager.ListResourcePolicies",
       "{}",
       "UnknownOperationException",
     ],
@@ -175,12 +175,24 @@ describe("what the server tells", () => {
     const now = async (response: Response) => ((await response.json()) as { now: number }).now;
     const before = await now(await fetch(`${server.url}/_local/clock`));
     expect((await now(await post("/_local/clock", { advanceMs: DAY }))) - before).toBeGreaterThanOrEqual(DAY);
-    const refused = await post("/_local/clock", { advanceMs: -1 });
-    expect([refused.status, await refused.json()]).toEqual([
-      400,
-      { error: "`advanceMs` must be 0 or more, got: -1" },
-    ]);
   });
+
+  test.each([-1, 1e300, 1e15, "86400000", null, true, [1]])(
+    "a clock that is to be moved by %j stays where it is",
+    async (advanceMs) => {
+      const before = (await (await fetch(`${server.url}/_local/clock`)).json()) as { now: number };
+      const refused = await post("/_local/clock", { advanceMs });
+      expect([refused.status, await refused.json()]).toEqual([
+        400,
+        {
+          error: expect.stringMatching(/^`advanceMs` must be a number of milliseconds, 0 or more, .*, got: /),
+        },
+      ]);
+      const after = (await (await fetch(`${server.url}/_local/clock`)).json()) as { now: number };
+      expect(after.now - before.now).toBeLessThan(60_000);
+      await expect(create("key")).resolves.toBeDefined();
+    },
+  );
 
   test("its routes, to who asks for another", async () => {
     const response = await fetch(`${server.url}/_local/nothing`);
@@ -221,6 +233,21 @@ test("a Lambda API that can't be asked is told at once, in an error that SDKs do
   });
   expect(other.calls.byOperation.RotateSecret).toBe(1);
   await other.close();
+});
+
+test("closing ends what is delayed, which is not carried out then", async () => {
+  await create("key");
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+  const before = timers();
+  server.orderFault({ operation: "DeleteSecret", kind: "delay", delayMs: 3_600_000 });
+  const call = post("/", { SecretId: "key" }, { "x-amz-target": "secretsmanager.DeleteSecret" });
+  const cut = expect(call).rejects.toThrow("fetch failed");
+  while (server.calls.byOperation.DeleteSecret === undefined) await new Promise(setImmediate);
+  await server.close();
+  await cut;
+  // The timer of the schedule has ended too.
+  expect(timers()).toBeLessThan(before);
+  expect(server.state.secret("key")?.deletionAt).toBeNull();
 });
 
 test("two servers share nothing", async () => {

@@ -31,12 +31,21 @@ test.each(["SIGTERM", "SIGINT"] as const)(
   30_000,
 );
 
-test("refuses a port that is none", async () => {
-  const child = start("--port", "http");
-  let text = "";
-  child.stderr.on("data", (chunk) => {
-    text += chunk;
-  });
-  expect((await once(child, "close"))[0]).toBe(1);
-  expect(text).toContain("--port must be a number from 0 to 65535, got: http");
-}, 30_000);
+test.each([
+  [["--port", "http"], "must be a whole number from 0 to 65535, got: http"],
+  [["--port", "65536"], "must be a whole number from 0 to 65535, got: 65536"],
+  [["--prot", "1"], "unknown option '--prot'"],
+  [["8080"], "too many arguments"],
+])(
+  "%j ends it with one clear line",
+  async (args, message) => {
+    const child = start(...args);
+    let text = "";
+    child.stderr.on("data", (chunk) => {
+      text += chunk;
+    });
+    expect((await once(child, "close"))[0]).toBe(1);
+    expect(text.trim().split("\n")[0]).toContain(message);
+  },
+  30_000,
+);

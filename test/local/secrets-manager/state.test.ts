@@ -3,8 +3,8 @@ import { SecretsManagerState } from "../../../local/secrets-manager/state";
 import { RotationStory, token } from "./rotation-story";
 
 test("an operation that isn't supported says so", () => {
-  expect(new RotationStory().refusal("GetRandomPassword")).toBe(
-    "UnknownOperationException: The operation GetRandomPassword is not supported by the local Secrets Manager; local/secrets-manager/README.md lists what is.",
+  expect(new RotationStory().refusal("ListResourcePolicies")).toBe(
+    "UnknownOperationException: The operation ListResourcePolicies is not supported by the local Secrets Manager; local/secrets-manager/README.md lists what is.",
   );
 });
 
