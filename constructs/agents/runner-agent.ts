@@ -25,7 +25,7 @@ export interface RunnerAgentProps {
 }
 
 /**
- * An agent under the runner, `valmi-agent-keys exec`, which is told of new keys: EventBridge sends them to a queue, and the
+ * An agent under the runner, `exec`, which is told of new keys: EventBridge sends them to a queue, and the
  * runner's role may read the key and that queue. A message goes to one reader only: make one of these for each process that
  * the runner runs, and share no queue. What can't be delivered for an hour is given up: the runner's own looks find that key.
  *
@@ -33,7 +33,7 @@ export interface RunnerAgentProps {
  * const agent = new RunnerAgent(stack, "support-agent", {
  *   agentKey: agentKeys.agentKey("support"), name: "support", roleName: role.name,
  * });
- * const command = ["npx", "valmi-agent-keys", "exec", ...agent.execOptions, "--", "node", "agent.js"];
+ * const command = ["node_modules/.bin/valmi-agent-keys", "exec", ...agent.execOptions, "--", "node", "agent.js"];
  */
 export class RunnerAgent extends Construct {
   readonly queue: SqsQueue;

@@ -1,3 +1,5 @@
+import { command } from "../command-line";
+
 /** Every way in which an attempt may end without going on: a name, and what a person reads. docs/rotation-protocol.md lists them. */
 export const STOPS = {
   "rotation-disabled": "Rotation is off for this secret. Switch it on by a deploy, or resume it.",
@@ -11,10 +13,8 @@ export const STOPS = {
   "pending-refused": "The Control Plane refuses the key under AWSPENDING, which is old enough to be live.",
   "pending-unreadable":
     "The value under AWSPENDING is not one that this project wrote. Take AWSPENDING off it and rotate.",
-  "operator-key-missing":
-    "The secret of the operator's API key has no usable value. Store one: valmi-agent-keys operator-key set.",
-  "operator-key-refused":
-    "The Control Plane refuses the operator's API key. Store a valid one: valmi-agent-keys operator-key set.",
+  "operator-key-missing": `The secret of the operator's API key has no usable value. Store one: ${command("operator-key set")}.`,
+  "operator-key-refused": `The Control Plane refuses the operator's API key. Store a valid one: ${command("operator-key set")}.`,
   "control-plane-unavailable":
     "The Control Plane does not answer as documented. Nothing was changed; the next attempt goes on.",
   "instance-gone": "The Control Plane has no instance of the id in the secret's value.",
@@ -43,8 +43,7 @@ export const STOPS = {
     "The new key could not be stored before the invocation's end. A later attempt mints another.",
   "promoted-meanwhile":
     "Another attempt has moved AWSCURRENT since this one began. AWSPENDING was taken off; nothing is left to do.",
-  paused:
-    "An operator has paused the rotation of this key. It goes on by itself after the pause, or by: valmi-agent-keys resume.",
+  paused: `An operator has paused the rotation of this key. It goes on by itself after the pause, or by: ${command("resume")}.`,
   "promotion-failed":
     "The new key is stored and tested, and AWSCURRENT could not be moved. The next attempt moves it.",
 } as const satisfies Record<string, string>;

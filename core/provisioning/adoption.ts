@@ -1,3 +1,4 @@
+import { command } from "../command-line";
 import type { ProvisioningInput } from "../contract";
 import type { AgentInstance } from "../control-plane/client";
 import { ownershipOf } from "../key/ownership";
@@ -40,9 +41,9 @@ export function adoptCommand(
   { apiKeySecretArn, controlPlaneAuth }: ProvisioningDeps,
   { secret }: Pick<Job, "secret">,
 ): string {
-  return (
-    `npx valmi-agent-keys adopt --secret ${secret.secretName} --region ${secret.region} ` +
-    `--api-key-secret ${apiKeySecretArn} --auth ${controlPlaneAuth}`
+  return command(
+    `adopt --secret ${secret.secretName} --region ${secret.region} ` +
+      `--api-key-secret ${apiKeySecretArn} --auth ${controlPlaneAuth}`,
   );
 }
 

@@ -91,7 +91,7 @@ beforeAll(async () => {
   await configure();
   const refusal = await run.deployment.deploy().then(() => "none", String);
   expect(refusal).toContain("no agent type of that name, got 'Billing Bot'");
-  adoptCommand = /npx valmi-agent-keys adopt [^"\\]+/.exec(refusal)?.[0] ?? refusal;
+  adoptCommand = /npx --no-install valmi-agent-keys adopt [^"\\]+/.exec(refusal)?.[0] ?? refusal;
   await run.secretsManager.settle();
   await keepFromStarting();
 }, 300_000);

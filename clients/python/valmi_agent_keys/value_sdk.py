@@ -1,7 +1,7 @@
 """Valmi's Python SDK (`value-python`) with a key that changes.
 
 The SDK takes the key once, where it is initialised, so it has to be initialised again when there is a new one. The other
-way is to start the process again: `valmi-agent-keys exec --secret NAME -- python agent.py`.
+way is to start the process again: `node_modules/.bin/valmi-agent-keys exec --secret NAME -- python agent.py`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ const input = () =>
 
 test("the deploy that waits, the command, and the deploy that goes on: nothing is minted", async () => {
   await expect(ensureInstance(world.invocation(), input())).rejects.toThrow(
-    "npx valmi-agent-keys adopt --secret",
+    "npx --no-install valmi-agent-keys adopt --secret",
   );
   const { fingerprint } = new AgentKey(foreign.agentKey);
   await expect(adopt()).resolves.toEqual({ agentInstanceId: foreign.id, fingerprint });
@@ -56,7 +56,7 @@ test("run again where the stored key is refused, it stores the present one", asy
   const text = world.clickRotate(foreign.id);
   world.clock.advanceBy(DAY);
   await expect(ensureInstance(world.invocation(), input())).rejects.toThrow(
-    "npx valmi-agent-keys adopt --secret",
+    "npx --no-install valmi-agent-keys adopt --secret",
   );
   await expect(adopt({ text })).resolves.toMatchObject({ agentInstanceId: foreign.id });
   expect(world.current.agentKey.reveal()).toBe(text);

@@ -13,7 +13,7 @@ test("a pause holds rotations up, shows, ends by itself, and can be ended", asyn
   const refused = await desk.run("rotate dev/support");
   expect(refused).toMatchObject({
     code: 3,
-    err: expect.stringContaining("valmi-agent-keys resume dev/support"),
+    err: expect.stringContaining("npx --no-install valmi-agent-keys resume dev/support"),
   });
   // Also where nobody looks first, as at a scheduled rotation.
   desk.world.requestRotation();

@@ -67,7 +67,9 @@ test.each<[SecondRefresh, number]>([
     const [{ diesAt }] = desk.world.instance.keys as unknown as [{ diesAt: number }];
     const end = new Date(diesAt).toISOString().slice(0, 16).replace("T", " ");
     expect(first.err).toContain(`still accepts key ${fingerprint}, until ${end} UTC, also after`);
-    expect(first.err).toContain(`valmi-agent-keys revoke dev/support --key ${fingerprint} --deactivate`);
+    expect(first.err).toContain(
+      `npx --no-install valmi-agent-keys revoke dev/support --key ${fingerprint} --deactivate`,
+    );
     expect(desk.world.minted).toHaveLength(minted);
     expect(desk.world.currentIsAccepted).toBe(true);
 

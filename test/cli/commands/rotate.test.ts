@@ -91,7 +91,7 @@ test("inside a grace period it refuses; in an emergency it says what breaks, ask
   const refused = await desk.run("rotate dev/support");
   expect(refused).toMatchObject({ code: 3, out: "" });
   expect(refused.err).toContain("dev/support: grace-running, until 2026-01-02 00:02 UTC");
-  expect(refused.err).toContain("valmi-agent-keys rotate dev/support --emergency");
+  expect(refused.err).toContain("npx --no-install valmi-agent-keys rotate dev/support --emergency");
   expect(desk.fingerprint).toBe(before);
 
   const declined = await desk.run("rotate dev/support --emergency");

@@ -112,7 +112,7 @@ describe("an adopted instance", () => {
     const error = await failureOf(deploy(adopting(foreign.id, "provided")));
     expect(error.message).toContain(`agent instance ${foreign.id} waits for its present key`);
     expect(error.message).toContain(
-      `npx valmi-agent-keys adopt --secret ${SECRET_NAME} --region eu-west-1 ` +
+      `npx --no-install valmi-agent-keys adopt --secret ${SECRET_NAME} --region eu-west-1 ` +
         `--api-key-secret ${world.apiKeySecretArn} --auth api-key`,
     );
     expect(world.minted).toEqual([foreign.agentKey]);
@@ -143,7 +143,7 @@ describe("an adopted instance", () => {
     expect(error.message).toContain(
       `the stored key ${new AgentKey(foreign.agentKey).fingerprint} is refused`,
     );
-    expect(error.message).toContain(`npx valmi-agent-keys adopt --secret ${SECRET_NAME} `);
+    expect(error.message).toContain(`npx --no-install valmi-agent-keys adopt --secret ${SECRET_NAME} `);
     expect(error.message).toContain("existingKey: 'refresh'");
     expect(world.minted).toEqual([foreign.agentKey, present]);
     expect(world.history).toEqual([]);

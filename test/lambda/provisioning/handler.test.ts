@@ -38,7 +38,7 @@ describe("a call that fails", () => {
   test("as update for want of the operator's API key says what to do", async () => {
     world.setOperatorKey("token_unknown123");
     const { reason } = await call("update");
-    expect(reason).toMatch(/^operator-key-refused: .*valmi-agent-keys operator-key set/);
+    expect(reason).toMatch(/^operator-key-refused: .*npx --no-install valmi-agent-keys operator-key set/);
   });
 
   test("since it has a field that the function does not know, changes nothing", async () => {

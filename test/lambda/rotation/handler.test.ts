@@ -149,7 +149,9 @@ describe("the function", () => {
     const token = world.requestRotation();
     world.setOperatorKey(" ");
     const error: Error = await handler(event("createSecret", token), CONTEXT).catch((thrown) => thrown);
-    expect(error.message).toMatch(/^operator-key-missing: .*valmi-agent-keys operator-key set/);
+    expect(error.message).toMatch(
+      /^operator-key-missing: .*npx --no-install valmi-agent-keys operator-key set/,
+    );
     expect(world.minted).toHaveLength(1);
   });
 
