@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import path from "node:path";
+import { buildSync } from "esbuild";
 import { bundledPackages, entryPointOf } from "../../bundle-functions";
 import { FUNCTION_PURPOSES } from "../../core/contract";
 
@@ -33,6 +35,91 @@ test("what users install stands under that heading", () => {
   const [installed = ""] = section.split("## ");
   for (const { name } of rows)
     expect([name, installed.includes(`| \`${name}\``)]).toEqual([name, name in dependencies]);
+});
+
+/** The packages that a program imports, itself or by way of this project's files. */
+function importedBy(...entryPoints: string[]): string[] {
+  const { metafile } = buildSync({
+    absWorkingDir: ROOT,
+    entryPoints,
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    write: false,
+    outdir: "unwritten",
+    metafile: true,
+  });
+  const modules = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  return modules
+    .filter((module) => !isBuiltin(module) && !module.startsWith("."))
+    .map((module) => module.split("/", module.startsWith("@") ? 2 : 1).join("/"));
+}
+
+/** What is deployed, installed or run. */
+const PROGRAMS: Readonly<Record<string, string[]>> = {
+  rotation: importedBy(entryPointOf("rotation")),
+  provisioning: importedBy(entryPointOf("provisioning")),
+  auditor: importedBy(entryPointOf("audit")),
+  "command line": importedBy("cli/main.ts"),
+  "agent library": importedBy("agent/index.ts"),
+  constructs: importedBy("constructs/index.ts"),
+  "whoever deploys": importedBy("main.ts"),
+  "local runs": importedBy(
+    "local/demo.ts",
+    "local/consumers.ts",
+    "local/control-plane/start.ts",
+    "local/secrets-manager/start.ts",
+  ),
+};
+
+/** Where a package ends up: in what users install, or else in what deploys, or else in local runs; empty for nowhere. */
+function endsUpIn(name: string): string {
+  const programs = Object.keys(PROGRAMS).filter((program) => PROGRAMS[program]?.includes(name));
+  const installed = programs.filter((program) => !["whoever deploys", "local runs"].includes(program));
+  const shown = installed.length > 0 ? installed : programs.slice(0, 1);
+  return shown.join(", ").replace("rotation, provisioning, auditor", "functions");
+}
+
+/** Programs of their own, which whoever deploys starts: by `cdktf.json`, and by README. */
+const STARTED = ["tsx", "cdktf-cli"];
+/** What the third column says of a package that no program imports. */
+const IMPORTED_BY_NONE = ["the build", "types only", "nowhere"];
+
+test.each(rows.filter(({ name }) => !STARTED.includes(name)))("where $name ends up", ({ name, cells }) => {
+  const [, where = ""] = cells;
+  const found = endsUpIn(name);
+  if (found) expect(where).toBe(found);
+  else expect(IMPORTED_BY_NONE).toContain(where.split(":")[0]);
+});
+
+test("whatever is imported anywhere is declared", () => {
+  const rooms = [
+    "agent",
+    "bench",
+    "cli",
+    "constructs",
+    "core",
+    "examples",
+    "lambda",
+    "local",
+    "proofs",
+    "test",
+  ];
+  const files = rooms.flatMap((room) =>
+    readdirSync(path.join(ROOT, room), { recursive: true, encoding: "utf8" }).map(
+      (file) => `${room}/${file}`,
+    ),
+  );
+  const imported = files
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => [...read(file).matchAll(/^(?:import|export|\}) .*from "([^."][^"]*)";$/gm)])
+    .map(([, module = ""]) => module.split("/", module.startsWith("@") ? 2 : 1).join("/"))
+    .filter((name) => !isBuiltin(name) && !/^node:/.test(name));
+  expect(new Set(imported).size).toBeGreaterThan(20);
+  // Types alone stand under the name of what they describe, or as a package of their own; the last are of a test's own app.
+  const declared = (name: string) => rows.some((row) => [name, `@types/${name}`].includes(row.name));
+  const ours = ["valmi-agent-keys"];
+  expect([...new Set(imported)].filter((name) => !declared(name) && !ours.includes(name))).toEqual([]);
 });
 
 interface Locked {
