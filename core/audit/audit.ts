@@ -21,7 +21,7 @@ import { noteProbes, tolerant } from "./notes";
 import type { Page } from "./page";
 import { decidePages, type Paged, page } from "./paging";
 import type { Alerts, RotationFunction } from "./ports";
-import { recall, remember, writeDown } from "./remember";
+import { issuedByHand, recall, remember, writeDown } from "./remember";
 import { type Run, slotOfRun } from "./run";
 import type { AuditSettings } from "./settings";
 import { unusedNotedAfter } from "./thresholds";
@@ -112,10 +112,12 @@ export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<A
   await writeDown(deps, {
     checkedThrough: values.checkedThrough,
     found: paged.found,
+    untold: paged.untold,
     askedAt: healed.askedAt,
     ...(selfTest ? { selfTest } : {}),
     ...(hourly ? { hourly } : {}),
     use: use.remembered(new Set(facts.map(({ id }) => id))),
+    issued: issuedByHand(facts),
   });
   return reportOf(run, facts, healed, paged, hourly);
 }

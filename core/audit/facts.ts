@@ -28,8 +28,10 @@ export interface InstanceFacts extends ListedSecret {
   readonly intents: readonly IntentRecord[];
   /** When the auditor last asked for a rotation that is not done yet. */
   readonly askedAt?: number;
-  /** Where nobody is seen to read it. */
+  /** Absent if somebody was seen to read it. */
   readonly unused?: Unused;
+  /** When the current key was issued, as its value said at the last look; remembered of keys that no rotation has promoted. */
+  readonly issuedAt?: number;
   readonly deep?: DeepFacts;
 }
 
@@ -62,6 +64,13 @@ export interface DeepFacts {
 export interface RememberedFacts {
   readonly askedAt?: number | undefined;
   readonly unused?: Unused | undefined;
+  readonly issued?: IssuedVersion | undefined;
+}
+
+/** When the key of a version was issued, as its value says. */
+export interface IssuedVersion {
+  readonly versionId: string;
+  readonly at: number;
 }
 
 /** What Secrets Manager lists and the intent table holds; one call more where AWSPENDING is apart from AWSCURRENT. */
@@ -77,7 +86,7 @@ export async function lookAt(
 export function shallowFacts(
   listed: ListedSecret,
   intents: readonly IntentRecord[],
-  { askedAt, unused }: RememberedFacts = {},
+  { askedAt, unused, issued }: RememberedFacts = {},
 ): InstanceFacts {
   const current = versionWith("AWSCURRENT", listed.versionStages);
   const previous = versionWith("AWSPREVIOUS", listed.versionStages);
@@ -92,6 +101,7 @@ export function shallowFacts(
     intents: [...intents].sort((a, b) => b.takenAt - a.takenAt),
     ...(askedAt === undefined ? {} : { askedAt }),
     ...(unused === undefined ? {} : { unused }),
+    ...(issued === undefined || issued.versionId !== current ? {} : { issuedAt: issued.at }),
   };
 }
 
@@ -223,10 +233,16 @@ export function promotionOf({ intents, currentVersionId }: InstanceFacts): Inten
   return intents.find(({ outcome, versionId }) => outcome === "promoted" && versionId === currentVersionId);
 }
 
+/** Whether no rotation has promoted what is current, because a label was moved or a value stored by hand. */
+export function isPutByHand({ intents, currentVersionId }: InstanceFacts): boolean {
+  const newest = intents.find(({ outcome }) => outcome === "promoted");
+  return newest !== undefined && newest.versionId !== currentVersionId;
+}
+
 /** When the current key was issued: as its value says, or else as the records and dates about it let suppose. */
 export function keyIssuedAt(facts: InstanceFacts): number {
-  const { deep, rotation, createdAt } = facts;
-  return deep?.key?.issuedAt ?? promotionOf(facts)?.takenAt ?? rotation.lastAt ?? createdAt;
+  const { deep, issuedAt, rotation, createdAt } = facts;
+  return deep?.key?.issuedAt ?? issuedAt ?? promotionOf(facts)?.takenAt ?? rotation.lastAt ?? createdAt;
 }
 
 /** Until when the key before the current one is promised to work. */

@@ -1,6 +1,7 @@
 import { MINUTE_MS } from "../clock";
 import type { IntentRecord } from "../intent-table/intent-reader";
 import type { Log } from "../log";
+import { graceEndsAt } from "../protocol/grace-period";
 import { isOrder } from "../protocol/intent";
 import type { Fleet } from "../secrets/fleet";
 import type { InstanceFacts } from "./facts";
@@ -83,7 +84,7 @@ function mayHaveEnded(
   { gracePeriodMs }: Thresholds,
   now: number,
 ): boolean {
-  return (outcome !== "refused" || graceFrom < takenAt) && now >= graceFrom + gracePeriodMs;
+  return (outcome !== "refused" || graceFrom < takenAt) && now >= graceEndsAt({ graceFrom }, gracePeriodMs);
 }
 
 export interface Asking {

@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS, iso, MINUTE_MS } from "../clock";
 import type { IntentRecord } from "../intent-table/intent-reader";
+import { graceEndsAt } from "../protocol/grace-period";
 import { type InstanceFacts, keyIssuedAt, promotionOf } from "./facts";
 import { byUrgency, type Finding, type FindingName, finding, type Severity } from "./findings";
 import { stuckPagedAfter, type Thresholds, unpromotedPagedAfter, unusedNotedAfter } from "./thresholds";
@@ -96,7 +97,7 @@ function fuseFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds, now: 
   const newest = facts.intents.find(({ outcome }) => outcome === "promoted");
   // One that has ended already is refused, and told by that name.
   if (!newest || !isBack(facts, newest) || key?.accepted === false) return [];
-  const endsAt = newest.previousKeyExpiresAt ?? newest.graceFrom + gracePeriodMs;
+  const endsAt = newest.previousKeyExpiresAt ?? graceEndsAt(newest, gracePeriodMs);
   const text = `key ${newest.previousFingerprint ?? ""} was replaced at ${iso(newest.takenAt)}, is current again, and ends at ${iso(endsAt)}`;
   // Whoever has rolled back gets half of the grace period to say what comes next.
   const heals = now > endsAt - gracePeriodMs / 2;
@@ -130,7 +131,7 @@ function rotationFindings(facts: InstanceFacts, thresholds: Thresholds, now: num
     const pagedAfter = Math.min(gracePeriodMs, DAY_MS) + HOUR_MS;
     found.push(of(facts, "mint-refused", text, since(begun, pagedAfter)));
   } else if (unspent) {
-    const endsAt = unspent.graceFrom + gracePeriodMs;
+    const endsAt = graceEndsAt(unspent, gracePeriodMs);
     const text = `minted at ${iso(unspent.takenAt)} (${unspent.outcome}, mint ${unspent.mint}); the current key may end at ${iso(endsAt)}`;
     const severity = since(unspent.graceFrom, unpromotedPagedAfter(thresholds));
     found.push(of(facts, "promotion-overdue", text, { ...severity, hoursLeft: hoursUntil(endsAt, now) }));

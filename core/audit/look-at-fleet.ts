@@ -47,8 +47,11 @@ export async function lookAtFleet(
   const looks: InstanceFacts[] = [];
   for (const secret of listed) {
     const records = intents.get(secret.secretArn) ?? [];
-    const askedAt = before.askedAt[secret.secretArn];
-    const remembered = { askedAt, unused: use.of(instanceIdOf(secret)) };
+    const remembered = {
+      askedAt: before.askedAt[secret.secretArn],
+      unused: use.of(instanceIdOf(secret)),
+      issued: before.issued[secret.secretArn],
+    };
     const look = shallowFacts(secret, records, remembered);
     // The list may be minutes behind: whatever may be acted upon is looked at as it is now.
     const isActedUpon = look.pendingVersionId !== undefined || unspentIntent(look) !== undefined;

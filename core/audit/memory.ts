@@ -2,6 +2,7 @@ import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/cl
 import * as v from "valibot";
 import { AUDITOR_PARTITION, INTENT_TABLE_KEYS } from "../contract";
 import type { Orphan } from "./environment-findings";
+import type { IssuedVersion } from "./facts";
 import { FINDING_NAMES, type Finding, SEVERITIES } from "./findings";
 import type { UseMemory } from "./use";
 
@@ -14,12 +15,16 @@ export interface Memory {
   readonly checkedThrough?: number;
   /** What was found last, by each name. */
   readonly found: readonly Remembered[];
+  /** What has ended while no page could be sent: that it is over is still to be told. */
+  readonly untold: readonly Remembered[];
   /** When a rotation was last asked for, by the secret's ARN. One that is done is not in it. */
   readonly askedAt: Readonly<Record<string, number>>;
   readonly selfTest?: { readonly at: number; readonly failures: readonly string[] };
   /** What is looked at by the hour. */
   readonly hourly?: HourlyLook;
   readonly use: UseMemory;
+  /** By the secret's ARN, what the last look at a value said of a key that no rotation has promoted. */
+  readonly issued: Readonly<Record<string, IssuedVersion>>;
 }
 
 export interface Remembered extends Finding {
@@ -36,7 +41,7 @@ export interface HourlyLook {
 }
 
 const NO_USE: UseMemory = { unused: {}, readEarly: { day: 0, ids: [] } };
-export const NOTHING: Memory = { found: [], askedAt: {}, use: NO_USE };
+export const NOTHING: Memory = { found: [], untold: [], askedAt: {}, use: NO_USE, issued: {} };
 
 export interface AuditMemory {
   /** Gives `NOTHING` if nothing was written yet, or what was written can't be understood. Throws if nobody can tell. */
@@ -54,9 +59,11 @@ const remembered = v.object({
   hoursLeft: v.exactOptional(v.number()),
   pagedAt: v.exactOptional(v.number()),
 });
+/** An earlier release did not remember what is optional here and has a default. */
 const storedMemory = v.object({
   checkedThrough: v.exactOptional(v.number()),
   found: v.array(remembered),
+  untold: v.optional(v.array(remembered), []),
   askedAt: v.record(v.string(), v.number()),
   selfTest: v.exactOptional(v.object({ at: v.number(), failures: v.array(v.string()) })),
   hourly: v.exactOptional(
@@ -67,7 +74,6 @@ const storedMemory = v.object({
       orphans: v.array(v.object({ agentInstanceId: v.string(), secretName: v.string() })),
     }),
   ),
-  // An earlier release did not look at use.
   use: v.optional(
     v.object({
       unused: v.record(v.string(), v.object({ since: v.number(), readAgainAt: v.exactOptional(v.number()) })),
@@ -75,6 +81,7 @@ const storedMemory = v.object({
     }),
     NO_USE,
   ),
+  issued: v.optional(v.record(v.string(), v.object({ versionId: v.string(), at: v.number() })), {}),
 });
 
 const KEY = {

@@ -15,7 +15,8 @@ const PAGED_AGAIN_MS = DAY_MS - AUDIT_INTERVAL_MS / 2;
 export function decidePages(found: readonly Remembered[], run: Run, hasMemory: boolean): Page[] {
   const paging = found.filter(({ severity }) => severity === "page");
   const lasting = new Set(paging.map(keyOf));
-  const ended = run.before.found.filter((each) => each.pagedAt !== undefined && !lasting.has(keyOf(each)));
+  const paged = run.before.found.filter(({ pagedAt }) => pagedAt !== undefined);
+  const ended = [...paged, ...run.before.untold].filter((each) => !lasting.has(keyOf(each)));
   const due = [...byName(paging)].filter(([, findings]) => isPageDue(findings, run, hasMemory));
   return [
     ...due.map(([name, findings]): Page => ({ name, state: "found", findings })),
@@ -44,6 +45,8 @@ export interface Paged {
   readonly pages: readonly Page[];
   /** All that is found, with when it was paged. */
   readonly found: readonly Remembered[];
+  /** What has ended, and could not be told to be over. */
+  readonly untold: readonly Remembered[];
   /** Whether everything that was to be sent was taken. */
   readonly canPage: boolean;
 }
@@ -57,17 +60,20 @@ export async function page(
 ): Promise<Paged> {
   const sent: Page[] = [];
   for (const each of pages) if (await isSent(deps, each, run)) sent.push(each);
-  const canPage = sent.length === pages.length;
+  const unsent = pages.filter((each) => !sent.includes(each));
+  const untold = unsent.filter(({ state }) => state === "resolved").flatMap(({ findings }) => findings);
+  const canPage = unsent.length === 0;
   const pagedNow = new Set(
     sent.filter(({ state }) => state === "found").flatMap(({ findings }) => findings.map(keyOf)),
   );
   const withDates = found.map((each) => (pagedNow.has(keyOf(each)) ? { ...each, pagedAt: run.now } : each));
   if (canPage || found.some(({ name }) => name === "alert-route-broken")) {
-    return { pages: sent, found: withDates, canPage };
+    return { pages: sent, found: withDates, untold, canPage };
   }
   const broken = finding("alert-route-broken", run.settings.environment, "publishing fails");
   const last = run.before.found.find(({ name }) => name === broken.name);
-  return { pages: sent, found: [...withDates, { ...broken, since: last?.since ?? run.now }], canPage };
+  const withBroken = [...withDates, { ...broken, since: last?.since ?? run.now }];
+  return { pages: sent, found: withBroken, untold, canPage };
 }
 
 async function isSent(

@@ -1,10 +1,12 @@
 import type { Log } from "../log";
+import { type InstanceFacts, isPutByHand } from "./facts";
 import { byUrgency, type Finding } from "./findings";
 import { type AuditMemory, type Memory, NOTHING, type Remembered } from "./memory";
 import { nameOf, type Run, TEXT_LENGTH } from "./run";
 
-/** How many findings are remembered; of more only the number is told, and not which are new. */
+/** A record of DynamoDB has 400 kB. If more are found, only the number is told, and not which are new. */
 export const MOST_REMEMBERED = 1_000;
+const MOST_DATED = 200;
 
 export interface Recalled {
   readonly before: Memory;
@@ -36,6 +38,16 @@ export function remember(findings: readonly Finding[], { before, now }: Run, log
   });
 }
 
+/** Of keys that were put by hand, the dates in their values: without a look at the value nothing else tells them. */
+export function issuedByHand(facts: readonly InstanceFacts[]): Memory["issued"] {
+  const dated = facts.filter(isPutByHand).flatMap(({ secretArn, currentVersionId, deep, issuedAt }) => {
+    const at = deep ? deep.key?.issuedAt : issuedAt;
+    if (currentVersionId === undefined || at === undefined) return [];
+    return [[secretArn, { versionId: currentVersionId, at }] as const];
+  });
+  return Object.fromEntries(dated.slice(0, MOST_DATED));
+}
+
 /** By what a finding of one run is the same as that of another. */
 export function keyOf({ name, instance }: Finding): string {
   return `${name} ${instance}`;
@@ -47,7 +59,8 @@ export async function writeDown(
   left: Memory,
 ): Promise<void> {
   try {
-    await memory.write({ ...left, found: left.found.slice(0, MOST_REMEMBERED) });
+    const found = left.found.slice(0, MOST_REMEMBERED);
+    await memory.write({ ...left, found, untold: left.untold.slice(0, MOST_REMEMBERED - found.length) });
   } catch (error) {
     log.error("the audit could not be written down", { reason: nameOf(error) });
   }

@@ -1,4 +1,4 @@
-import { graceEndsAt, type InstanceFacts } from "./facts";
+import { graceEndsAt, type InstanceFacts, isPutByHand } from "./facts";
 import { carriedOver } from "./find";
 import { dueIn, firstSlotDue, HOURLY_MS, type Turn } from "./intervals";
 import { type Run, slotOfRun } from "./run";
@@ -39,14 +39,12 @@ export function turnOf(look: InstanceFacts, run: Run): Turn | "now" {
 }
 
 /**
- * Whether a key is looked at every hour: a grace period runs or has just ended, something was found, or no rotation has promoted
- * what is current, because a label was moved or a value stored by hand.
+ * Whether a key is looked at every hour: a grace period runs or has just ended, something was found, or a label was moved or
+ * a value stored by hand.
  */
 export function isWatchedHourly(facts: InstanceFacts, hadFinding: boolean, now: number): boolean {
   const graceEnd = graceEndsAt(facts);
-  const newest = facts.intents.find(({ outcome }) => outcome === "promoted");
-  if (newest && newest.versionId !== facts.currentVersionId) return true;
-  return hadFinding || (graceEnd !== undefined && now < graceEnd + 2 * HOURLY_MS);
+  return hadFinding || isPutByHand(facts) || (graceEnd !== undefined && now < graceEnd + 2 * HOURLY_MS);
 }
 
 /** What was found during a pause was left alone. */

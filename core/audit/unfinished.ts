@@ -1,6 +1,7 @@
 import { MINUTE_MS } from "../clock";
 import type { IntentRecord } from "../intent-table/intent-reader";
 import { isOrder } from "../protocol/intent";
+import { pausedUntil } from "../protocol/orders";
 import { type InstanceFacts, keyIssuedAt } from "./facts";
 
 /** What the records of intents say about a rotation that is not at its end. */
@@ -11,7 +12,7 @@ const UNDER_WAY_MS = 3 * MINUTE_MS;
 /** Until when an operator has paused this key's rotation. */
 export function pauseOf({ intents, currentVersionId }: InstanceFacts, now: number): number | undefined {
   const standing = intents.find(({ baseVersionId }) => baseVersionId === currentVersionId);
-  return standing?.outcome === "paused" && now < standing.attemptEndsAt ? standing.attemptEndsAt : undefined;
+  return pausedUntil(standing, now);
 }
 
 /**

@@ -2,7 +2,7 @@ import { AUDIT_INTERVAL_MS, dueIn, slotOf } from "../../../core/audit/intervals"
 import { serialiseRecord } from "../../../core/key/stored-value";
 import { DAY, HOUR, MINUTE } from "../../../local/clock";
 import { SECRET_NAME } from "../../../proofs/harness/builders";
-import type { LocalWorld } from "../../../proofs/harness/local-world";
+import { FUNCTION_ARN, type LocalWorld } from "../../../proofs/harness/local-world";
 import { AuditWorld, inWords } from "../../helpers/audit-world";
 
 const ACCESS_DENIED = Object.assign(new Error("not authorized"), { name: "AccessDeniedException" });
@@ -12,6 +12,26 @@ function leavePending(world: LocalWorld): void {
   world.requestRotation();
   const due = world.secretsManager.nextInvocation();
   if (due) world.secretsManager.invocationFailed(due.id);
+}
+
+/** Writes an operator's pause upon the current version. */
+async function pause(world: LocalWorld, milliseconds: number): Promise<void> {
+  const now = world.clock.now();
+  const current = world.versionWith("AWSCURRENT") ?? "";
+  await world.invocation().intents.take({
+    secretArn: world.secretArn,
+    baseVersionId: current,
+    versionId: current,
+    owner: "operator",
+    agentInstanceId: world.instance.id,
+    takenAt: now,
+    graceFrom: now,
+    attemptEndsAt: now + milliseconds,
+    mint: 0,
+    idempotencyKey: "none",
+    outcome: "paused",
+    earlierMints: [],
+  });
 }
 
 test("a fleet at rest is listed every 5 minutes, checked once a day, and nobody is paged", async () => {
@@ -117,6 +137,21 @@ test("a page that could not be sent is sent when it can, and until then no heart
   ]);
 });
 
+test("that a cause is over is told when it can be", async () => {
+  const auditor = await AuditWorld.ready();
+  auditor.broken.mayNotBeInvoked = true;
+  await auditor.audit();
+  delete auditor.broken.mayNotBeInvoked;
+  auditor.broken.publish = ACCESS_DENIED;
+  await auditor.pass(70 * MINUTE);
+  expect(auditor.subjects).toEqual(["invoke-permission-missing: dev/dev"]);
+
+  delete auditor.broken.publish;
+  await auditor.pass(10 * MINUTE);
+  expect(auditor.subjects.slice(1)).toEqual(["Resolved: invoke-permission-missing: dev/dev"]);
+  expect(auditor.found).toEqual([]);
+});
+
 test("a topic that nobody has confirmed is found, and no heartbeat goes out", async () => {
   const auditor = await AuditWorld.ready();
   auditor.broken.route = "nobody has confirmed a subscription";
@@ -137,23 +172,30 @@ test("a dry run says what it would ask for, and asks for nothing", async () => {
   expect(auditor.subjects).toEqual(["pending-left-behind: dev/support"]);
 });
 
+test("what only the date in a value shows is told once, and not anew at every look at the value", async () => {
+  const rotation = { intervalMs: 2 * DAY, windowMs: DAY, functionArn: FUNCTION_ARN };
+  const auditor = await AuditWorld.ready({}, { thresholds: { gracePeriodMs: DAY, rotation } });
+  const { world } = auditor;
+  const old = serialiseRecord(world.current);
+  world.clock.advanceBy(2 * DAY);
+  world.requestRotation();
+  await world.runDueSteps();
+  world.clock.advanceBy(2 * DAY);
+  // By its rotations the key is 2 days old, by its value 4.
+  world.put(world.newToken(), old);
+  await pause(world, DAY);
+  await auditor.pass(3 * HOUR);
+
+  expect(auditor.subjects.sort()).toEqual([
+    "key-refused: dev/support, 0 h left",
+    "rotation-overdue: dev/support",
+  ]);
+});
+
 test("an instance whose rotation is paused is left alone, and no longer than that", async () => {
   const auditor = await AuditWorld.ready();
   const { world } = auditor;
-  await world.invocation().intents.take({
-    secretArn: world.secretArn,
-    baseVersionId: world.versionWith("AWSCURRENT") ?? "",
-    versionId: world.versionWith("AWSCURRENT") ?? "",
-    owner: "operator",
-    agentInstanceId: world.instance.id,
-    takenAt: world.clock.now(),
-    graceFrom: world.clock.now(),
-    attemptEndsAt: world.clock.now() + 3 * DAY,
-    mint: 0,
-    idempotencyKey: "none",
-    outcome: "paused",
-    earlierMints: [],
-  });
+  await pause(world, 3 * DAY);
   world.clickRotate();
   await auditor.pass(3 * DAY - HOUR, HOUR);
 

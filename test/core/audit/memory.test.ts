@@ -30,8 +30,12 @@ const FULL: Memory = {
       pagedAt: START,
     },
   ],
+  untold: [
+    { name: "instance-gone", instance: "billing", severity: "page", heals: false, text: "-", since: START },
+  ],
   askedAt: { "arn:secret": START },
   selfTest: { at: START, failures: ["write-secret"] },
+  issued: { "arn:secret": { versionId: "version-3", at: 300 } },
   use: {
     unused: { support: { since: START }, research: { since: START, readAgainAt: START } },
     readEarly: { day: START, ids: ["billing"] },
@@ -47,12 +51,12 @@ test("what one run writes down the next one reads", async () => {
   expect(await memory.read()).toEqual(FULL);
 });
 
-test("a memory of a release that looked at no use is understood", async () => {
+test("a memory of a release that remembered less is understood", async () => {
   const { table, memory } = setUp();
-  const { use: _, ...older } = FULL;
+  const { use: _, issued: __, untold: ___, ...older } = FULL;
   await memory.write(older as Memory);
   expect(table.items.size).toBe(1);
-  expect(await memory.read()).toEqual({ ...FULL, use: NOTHING.use });
+  expect(await memory.read()).toEqual({ ...FULL, use: NOTHING.use, issued: {}, untold: [] });
 });
 
 test.each([
