@@ -4,15 +4,13 @@ import { type Clock, systemClock } from "../core/clock";
 import { DEFAULT_GRACE_PERIOD_HOURS } from "../core/contract";
 import type { AgentKey } from "../core/key/credential";
 import type { AgentKeyRecord } from "../core/key/stored-value";
+import { HOUR_MS, SECOND_MS } from "../core/time";
 import { type AgentKeyUnreadableError, type ReadSecret, secretReader } from "./secret-reader";
 
-const SECOND = 1_000;
-const HOUR = 3_600 * SECOND;
-
 /** No read begins sooner than this after the last one has ended, whatever is asked of it. */
-export const READ_SPACING_MS = 5 * SECOND;
+export const READ_SPACING_MS = 5 * SECOND_MS;
 /** While the secret can't be read, the time between two reads doubles, as far as this; a refused key asks at once. */
-export const LONGEST_SPACING_MS = 80 * SECOND;
+export const LONGEST_SPACING_MS = 80 * SECOND_MS;
 
 export interface AgentKeysOptions {
   /** Name or ARN of the agent key's secret. */
@@ -87,7 +85,7 @@ export interface AgentKeysPorts {
  * const response = await keys.call((key) => fetch(url, { headers: { "X-Agent-Secret": key.reveal() } }));
  */
 export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPorts> = {}): AgentKeys {
-  const { secretId, cacheMs = 300 * SECOND, gracePeriodHours = DEFAULT_GRACE_PERIOD_HOURS } = options;
+  const { secretId, cacheMs = 300 * SECOND_MS, gracePeriodHours = DEFAULT_GRACE_PERIOD_HOURS } = options;
   for (const [name, value] of Object.entries({ cacheMs, gracePeriodHours })) {
     if (!(value >= 0)) throw new RangeError(`\`${name}\`: must be 0 or more, got: ${value}`);
   }
@@ -215,7 +213,7 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
       return {
         fingerprint: record.agentKey.fingerprint,
         seenAt,
-        worksUntil: seenAt + gracePeriodHours * HOUR,
+        worksUntil: seenAt + gracePeriodHours * HOUR_MS,
         ...(failure && { failure }),
       };
     },

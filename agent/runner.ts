@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Clock } from "../core/clock";
 import type { AgentKey } from "../core/key/credential";
+import { HOUR_MS, MINUTE_MS } from "../core/time";
 import type { AgentKeys } from "./agent-keys";
 import { type EventPorts, followEvents, type Look } from "./new-key-events";
 
@@ -48,7 +49,6 @@ const FORWARDED = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2
 const ENDING: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGHUP"];
 
-const HOUR = 3_600_000;
 /** A hook that hangs is killed: the next key would wait for it. */
 const HOOK_LIMIT_MS = 60_000;
 /** What shells exit with where a program can't be run, and where there is none. */
@@ -161,7 +161,7 @@ export async function runWithKey(options: RunOptions, ports: RunPorts): Promise<
       key = newest;
       return "changed";
     } catch (error) {
-      if (over.signal.aborted || clock.now() - toldAt < HOUR) return "unread";
+      if (over.signal.aborted || clock.now() - toldAt < HOUR_MS) return "unread";
       toldAt = clock.now();
       tell(
         `${(error as Error).message}; the command runs on with key ${key.fingerprint}, ${lifeOf(keys, clock)}`,
@@ -217,7 +217,7 @@ const ON_NEW_KEY = {
 /** For how long the key that was seen last goes on working. */
 function lifeOf(keys: Pick<AgentKeys, "status">, clock: Clock): string {
   const worksUntil = keys.status()?.worksUntil ?? 0;
-  const minutes = Math.floor((worksUntil - clock.now()) / 60_000);
+  const minutes = Math.floor((worksUntil - clock.now()) / MINUTE_MS);
   const time = new Date(worksUntil).toISOString();
   return minutes < 0
     ? `which is sure to have worked until ${time} only`

@@ -1,11 +1,11 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { ControlPlaneAuth } from "../core/contract";
-import { DAY, HOUR, MINUTE, SECOND } from "../core/time";
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time";
 
 /** A timer that is to wait for longer than about 24 days rings at once. */
-export const MOST_SECONDS = DAY / SECOND;
+export const MOST_SECONDS = DAY_MS / SECOND_MS;
 /** The end of a grace period has to be a date. */
-export const MOST_HOURS = (365 * DAY) / HOUR;
+export const MOST_HOURS = (365 * DAY_MS) / HOUR_MS;
 
 /** Options that several commands have, and what commander makes of them. */
 export interface RegionOption {
@@ -45,12 +45,12 @@ export function amount(least: number, most: number) {
   };
 }
 
-const UNITS = { m: MINUTE, h: HOUR, d: DAY };
+const UNITS = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 
 /** Reads a span of time such as `90m`, `36h` or `5d`, in milliseconds. Throws an `InvalidArgumentError` that says so. */
 export function spanOfTime(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([mhd])$/.exec(text.trim()) ?? [];
   const ms = Number(number) * UNITS[unit as keyof typeof UNITS];
-  if (ms > 0 && ms <= MOST_HOURS * HOUR) return ms;
+  if (ms > 0 && ms <= MOST_HOURS * HOUR_MS) return ms;
   throw new InvalidArgumentError("It must be a time up to 365d, such as 90m, 12h or 5d.");
 }

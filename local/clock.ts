@@ -1,9 +1,6 @@
 import type { Clock } from "../core/clock";
 
-export const SECOND = 1_000;
-export const MINUTE = 60 * SECOND;
-export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
+export { DAY_MS as DAY, HOUR_MS as HOUR, MINUTE_MS as MINUTE, SECOND_MS as SECOND } from "../core/time";
 
 /** A clock that the local services share and that moves on demand. */
 export interface AdjustableClock extends Clock {

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import { lambdaRotationFunction, snsAlerts } from "../../core/audit/ports";
 import { command } from "../../core/command-line";
 import { AUDIT_ENV, AWS_PROVIDER_VERSIONS } from "../../core/contract";
-import { MINUTE, moment, span } from "../../core/time";
+import { MINUTE_MS, moment, span } from "../../core/time";
 import type { CommandLine } from "../answer";
 import { connectOnTime, type EnvironmentAccess, openEnvironment } from "../instances/environment";
 import { type ListedInstance, listSome, nameOf } from "../instances/instance";
@@ -73,7 +73,7 @@ const problem = (detail: string, fix: string): Judgement => ({ state: "problem",
 const unseen = (detail: string): Judgement => ({ state: "unseen", detail });
 
 /** Between this machine and the Control Plane; rotation goes by the latter's alone. */
-const MOST_SKEW_MS = 2 * MINUTE;
+const MOST_SKEW_MS = 2 * MINUTE_MS;
 
 /** Looks at everything that can be looked at from here. Changes nothing: the self-test writes the value that is there. */
 async function examine(

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { command } from "../../core/command-line";
 import type { AgentKey } from "../../core/key/credential";
-import { moment, SECOND } from "../../core/time";
+import { moment, SECOND_MS } from "../../core/time";
 import type { CommandLine } from "../answer";
 import { CommandError } from "../command-error";
 import { type Instance, openInstance } from "../instances/environment";
@@ -110,7 +110,7 @@ async function revoke(ports: OperatorPorts, name: string, options: RevokeOptions
       await (await instance.connect()).updateInstance(leaked.agentInstanceId, { isActive: false });
     } else {
       if (step === "rotate-again") furtherRotations += 1;
-      const isMade = await rotateOr(ports, instance, options.wait * SECOND, step);
+      const isMade = await rotateOr(ports, instance, options.wait * SECOND_MS, step);
       if (!isMade) continue;
     }
     steps.push(step);

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { command } from "../../core/command-line";
 import { guardedUntil } from "../../core/protocol/grace-period";
 import { pendingApart } from "../../core/secrets/secret-store";
-import { HOUR, moment, span } from "../../core/time";
+import { HOUR_MS, moment, span } from "../../core/time";
 import type { CommandLine } from "../answer";
 import { CommandError } from "../command-error";
 import { connectOnTime, type Instance, openInstance } from "../instances/environment";
@@ -80,7 +80,7 @@ async function rollBack(
   name: string,
   options: YesOption & { readonly leastHours: number },
 ) {
-  const leastMs = options.leastHours * HOUR;
+  const leastMs = options.leastHours * HOUR_MS;
   const instance = await openInstance(ports, name);
   const from = await readCurrent(instance);
   const to = await readLabel(instance, "AWSPREVIOUS");

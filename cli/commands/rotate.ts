@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { moment, SECOND, span } from "../../core/time";
+import { moment, SECOND_MS, span } from "../../core/time";
 import type { CommandLine } from "../answer";
 import { type Instance, openInstance } from "../instances/environment";
 import { nameOf } from "../instances/instance";
@@ -34,7 +34,7 @@ async function rotate(
     ports.terminal.tell(whatBreaks(instance, from, previous, course.until));
     await agree(ports.terminal, `Rotate ${nameOf(instance)} all the same?`, options.yes);
   }
-  const done = await rotateKey(ports, instance, { emergency, waitMs: options.wait * SECOND });
+  const done = await rotateKey(ports, instance, { emergency, waitMs: options.wait * SECOND_MS });
   return {
     text: rotatedText(done),
     json: {

@@ -8,7 +8,7 @@ import type { Thresholds } from "../../core/audit/thresholds";
 import type { UseMemory } from "../../core/audit/use";
 import type { ControlPlane } from "../../core/control-plane/client";
 import { secretsManagerFleet } from "../../core/secrets/fleet";
-import { DAY } from "../../core/time";
+import { DAY_MS } from "../../core/time";
 import type { OperatorPorts } from "../ports";
 import { connectOnTime, type EnvironmentAccess, openEnvironment } from "./environment";
 import type { ListedInstance } from "./instance";
@@ -100,8 +100,8 @@ function thresholdsOf(
   return {
     gracePeriodMs,
     rotation: {
-      intervalMs: rotation.automaticallyAfterDays * DAY,
-      windowMs: DAY,
+      intervalMs: rotation.automaticallyAfterDays * DAY_MS,
+      windowMs: DAY_MS,
       functionArn: rotationFunctionArn,
     },
   };

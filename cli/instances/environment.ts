@@ -16,7 +16,7 @@ import {
   type Settings,
   SettingsError,
 } from "../../core/settings/function-settings";
-import { MINUTE } from "../../core/time";
+import { MINUTE_MS } from "../../core/time";
 import { CommandError } from "../command-error";
 import type { OperatorPorts } from "../ports";
 import { findInstance, type ListedInstance } from "./instance";
@@ -111,7 +111,7 @@ export async function readApiKey(
 }
 
 /** A person waits: a call is given up after a minute. */
-const CALL_MS = MINUTE;
+const CALL_MS = MINUTE_MS;
 
 /** Throws a `SettingsError` if a key would be sent in clear text: the URL must be https, or a loopback address. */
 export function controlPlaneFor(

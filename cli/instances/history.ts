@@ -1,6 +1,6 @@
 import type { AskedRotation, JournalEntries } from "../../core/audit/journal";
 import type { IntentRecord } from "../../core/intent-table/intent-reader";
-import { HOUR, moment } from "../../core/time";
+import { HOUR_MS, moment } from "../../core/time";
 
 /** What a record says happened, for a person. */
 export function outcomeOf(record: IntentRecord): string {
@@ -27,7 +27,7 @@ export function oldKeyLife(record: IntentRecord, { previousKeys }: JournalEntrie
     (each) => each.fingerprint === previousFingerprint && each.promisedUntil === previousKeyExpiresAt,
   );
   if (!life) return honoured === undefined ? [] : [honoured ? "accepted" : "refused at once"];
-  const hours = (at: number) => `${((at - graceFrom) / HOUR).toFixed(1)} h`;
+  const hours = (at: number) => `${((at - graceFrom) / HOUR_MS).toFixed(1)} h`;
   const { lastAcceptedAt, firstRefusedAt, promisedUntil } = life;
   const seen = [
     ...(lastAcceptedAt === undefined ? [] : [`accepted until ${hours(lastAcceptedAt)}`]),

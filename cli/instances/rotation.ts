@@ -7,7 +7,7 @@ import { STOPS, type StopName } from "../../core/protocol/stops";
 import { READ_LAG_MS, settledFrom } from "../../core/protocol/timing";
 import { askForRotation } from "../../core/secrets/fleet";
 import { versionWith } from "../../core/secrets/secret-store";
-import { MINUTE, moment, SECOND, span } from "../../core/time";
+import { MINUTE_MS, moment, SECOND_MS, span } from "../../core/time";
 import { CommandError } from "../command-error";
 import type { OperatorPorts } from "../ports";
 import type { Instance } from "./environment";
@@ -15,11 +15,11 @@ import { lookAgain, nameOf } from "./instance";
 import { readCurrent, readLabel, type StoredRecord } from "./keys";
 import { placeOrder } from "./orders";
 
-const POLL_MS = 2 * SECOND;
+const POLL_MS = 2 * SECOND_MS;
 /** From the request until the attempt has surely written its intent, or will not. */
-const TAKE_OVER_MS = MINUTE;
+const TAKE_OVER_MS = MINUTE_MS;
 /** For how long an order to rotate inside a grace period holds: a rotation that comes later asks anew. */
-const ORDER_HOLDS_MS = 15 * MINUTE;
+const ORDER_HOLDS_MS = 15 * MINUTE_MS;
 /** A rotation that found a leftover takes it away and stops; the one after it goes on. So it is after a lost answer. */
 const MOST_REQUESTS = 3;
 

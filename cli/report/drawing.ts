@@ -1,4 +1,4 @@
-import { DAY, span as inWords, MINUTE, moment, SECOND } from "../../core/time";
+import { DAY_MS, span as inWords, MINUTE_MS, moment, SECOND_MS } from "../../core/time";
 import type { Incident, KeyLife, Span, Timeline } from "./lives";
 import { anchoredScale, linearScale, type Scale } from "./scale";
 
@@ -32,7 +32,7 @@ interface Drawn {
 function drawOverview(timeline: Timeline, now: number, top: number): Drawn {
   const { keys, incidents, nextRotationAt } = timeline;
   const until = Math.max(timeline.until, nextRotationAt ?? 0);
-  const from = Math.min(timeline.from, until - DAY);
+  const from = Math.min(timeline.from, until - DAY_MS);
   const x = linearScale(from, until, 8, RIGHT);
   const parts = [text(8, top - 8, "AWSCURRENT", "muted")];
   keys.forEach((key, index) => {
@@ -67,7 +67,7 @@ function drawLastRotation(timeline: Timeline, now: number, top: number): Drawn |
   if (!old || !next) return undefined;
   const promotedAt = next.current[0]?.from ?? next.from;
   const endsAt = old.endsAt ?? promotedAt;
-  const lead = Math.max(10 * MINUTE, (endsAt - next.from) / 12);
+  const lead = Math.max(10 * MINUTE_MS, (endsAt - next.from) / 12);
   const focus = { from: next.from - lead, until: Math.max(endsAt, promotedAt) + lead };
   const anchors = [next.from, promotedAt, endsAt, ...(pending ? [pending.from] : [])];
   const x = anchoredScale(anchors, focus.from, focus.until, GUTTER, RIGHT);
@@ -99,7 +99,7 @@ function drawLastRotation(timeline: Timeline, now: number, top: number): Drawn |
   parts.push(`<path class="axis" d="M${GUTTER} ${y}H${RIGHT}"/>`);
   const labels: [number, string][] = [
     [next.from, "minted"],
-    [promotedAt, promotedAt - next.from < SECOND ? "promoted" : `+${inWords(promotedAt - next.from)}`],
+    [promotedAt, promotedAt - next.from < SECOND_MS ? "promoted" : `+${inWords(promotedAt - next.from)}`],
     [endsAt, `+${inWords(endsAt - next.from)}`],
   ];
   parts.push(...spacedLabels(labels, x, y + 14));

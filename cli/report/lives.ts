@@ -1,5 +1,5 @@
 import type { IntentRecord } from "../../core/intent-table/intent-reader";
-import { DAY } from "../../core/time";
+import { DAY_MS } from "../../core/time";
 import type { Audited } from "../instances/audited";
 
 /** One key as far as the history knows it; never the key itself. Times in milliseconds since the epoch. */
@@ -116,7 +116,7 @@ function livesOf(promotions: readonly Promotion[], now: number): KeyLife[] {
 }
 
 /** How much of an unknown past is drawn. */
-const UNKNOWN_START_MS = 7 * DAY;
+const UNKNOWN_START_MS = 7 * DAY_MS;
 
 function endOf(replacement: Promotion): Pick<KeyLife, "endsAt" | "honoured"> {
   const { previousKeyExpiresAt: endsAt, previousKeyHonoured: honoured } = replacement;

@@ -1,6 +1,7 @@
 import type { Sleep } from "../budget";
-import { type Clock, MINUTE_MS } from "../clock";
+import type { Clock } from "../clock";
 import { type ControlPlane, type InstanceDirectory, PAGE_SIZE } from "../control-plane/client";
+import { MINUTE_MS } from "../time";
 import type { Failure } from "./failures";
 
 /** The Control Plane, as far as the auditor asks it. */

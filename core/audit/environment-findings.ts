@@ -1,4 +1,4 @@
-import { HOUR_MS, iso } from "../clock";
+import { HOUR_MS, iso } from "../time";
 import { type Finding, finding } from "./findings";
 
 /** What is known of the environment itself. Times in milliseconds since the epoch. */

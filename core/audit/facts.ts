@@ -6,6 +6,7 @@ import { locateSecret, ownershipOf } from "../key/ownership";
 import { type AgentKeyRecord, parseRecord } from "../key/stored-value";
 import type { Fleet, ListedSecret } from "../secrets/fleet";
 import { pendingApart, type SecretStore, versionWith } from "../secrets/secret-store";
+import { HOUR_MS } from "../time";
 import type { Unused } from "./use";
 
 /**
@@ -127,7 +128,7 @@ export interface DeepLook {
 }
 
 /** For how long after its end the old key is still asked about: whether it really has ended. */
-const PROBED_AFTER_GRACE_MS = 60 * 60_000;
+const PROBED_AFTER_GRACE_MS = HOUR_MS;
 
 /** One value, two calls of the Control Plane; inside a grace period the old value and one call more. Throws what they throw. */
 export async function lookDeeply(deps: DeepLook, facts: InstanceFacts): Promise<InstanceFacts> {

@@ -1,9 +1,9 @@
-import { MINUTE_MS } from "../clock";
 import type { IntentRecord } from "../intent-table/intent-reader";
 import type { Log } from "../log";
 import { graceEndsAt } from "../protocol/grace-period";
 import { isOrder } from "../protocol/intent";
 import type { Fleet } from "../secrets/fleet";
+import { MINUTE_MS } from "../time";
 import type { InstanceFacts } from "./facts";
 import { type Finding, type FindingName, finding } from "./findings";
 import { AUDIT_INTERVAL_MS, HOURLY_MS } from "./intervals";

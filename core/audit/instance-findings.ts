@@ -1,6 +1,6 @@
-import { DAY_MS, HOUR_MS, iso, MINUTE_MS } from "../clock";
 import type { IntentRecord } from "../intent-table/intent-reader";
 import { graceEndsAt } from "../protocol/grace-period";
+import { DAY_MS, HOUR_MS, iso, MINUTE_MS } from "../time";
 import { type InstanceFacts, keyIssuedAt, promotionOf } from "./facts";
 import { byUrgency, type Finding, type FindingName, finding, type Severity } from "./findings";
 import { stuckPagedAfter, type Thresholds, unpromotedPagedAfter, unusedNotedAfter } from "./thresholds";

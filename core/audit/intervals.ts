@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../clock";
 import { AUDIT_INTERVAL_MINUTES } from "../contract";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../time";
 
 /** How often the auditor looks and acts. `docs/rotation-protocol.md` promises by these numbers, and the explorer's auditor keeps to them. */
 

@@ -1,7 +1,7 @@
 import type { Sleep } from "../budget";
-import { SECOND_MS } from "../clock";
 import type { IntentReader, IntentRecord } from "../intent-table/intent-reader";
 import type { Fleet, ListedSecret } from "../secrets/fleet";
+import { SECOND_MS } from "../time";
 import { type InstanceFacts, instanceIdOf, intentsBySecret, lookAt, shallowFacts } from "./facts";
 import { nameOf, type Run } from "./run";
 import { unspentIntent } from "./unfinished";

@@ -1,9 +1,9 @@
 import type { Budget } from "../budget";
-import { DAY_MS } from "../clock";
 import { isControlPlaneError } from "../control-plane/errors";
 import type { Log } from "../log";
 import { isFaultOfInstance } from "../rotation/self-test";
 import type { SecretStore } from "../secrets/secret-store";
+import { DAY_MS } from "../time";
 import type { Directory } from "./connect";
 import { type InstanceFacts, lookDeeply } from "./facts";
 import type { Failure } from "./failures";

@@ -1,5 +1,5 @@
-import { DAY_MS } from "../clock";
 import type { Log } from "../log";
+import { DAY_MS } from "../time";
 import { type FindingName, finding } from "./findings";
 import { AUDIT_INTERVAL_MS, HOURLY_MS } from "./intervals";
 import type { Remembered } from "./memory";

@@ -1,8 +1,8 @@
-import { DAY_MS, HOUR_MS } from "../clock";
 import { AUDIT_ENV, SECRET_NAME_END } from "../contract";
 import type { SecretLocation } from "../key/ownership";
 import { arnParts } from "../rules";
 import { SettingsError } from "../settings/function-settings";
+import { DAY_MS, HOUR_MS } from "../time";
 import type { Thresholds } from "./thresholds";
 
 /** What an audit goes by. */

@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS } from "../clock";
+import { DAY_MS, HOUR_MS } from "../time";
 import { AUDIT_INTERVAL_MS } from "./intervals";
 
 /** When something becomes a finding, and a finding a page. Milliseconds. */

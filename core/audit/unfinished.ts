@@ -1,7 +1,7 @@
-import { MINUTE_MS } from "../clock";
 import type { IntentRecord } from "../intent-table/intent-reader";
 import { isOrder } from "../protocol/intent";
 import { pausedUntil } from "../protocol/orders";
+import { MINUTE_MS } from "../time";
 import { type InstanceFacts, keyIssuedAt } from "./facts";
 
 /** What the records of intents say about a rotation that is not at its end. */

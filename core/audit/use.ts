@@ -1,5 +1,5 @@
-import { DAY_MS } from "../clock";
 import type { ListedSecret } from "../secrets/fleet";
+import { DAY_MS } from "../time";
 import { isEvening } from "./intervals";
 
 /** Of a key that nobody but the auditor was seen to read. */

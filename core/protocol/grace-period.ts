@@ -1,3 +1,4 @@
+import { HOUR_MS } from "../time";
 import type { Intent } from "./intent";
 
 /**
@@ -6,7 +7,7 @@ import type { Intent } from "./intent";
  */
 
 /** No refresh sooner than this after the last one, however short the grace period is. */
-export const LEAST_KEY_AGE_MS = 60 * 60_000;
+export const LEAST_KEY_AGE_MS = HOUR_MS;
 
 /**
  * Until when no refresh may be made, or `undefined`. A refresh inside a running grace period may end at once the key before

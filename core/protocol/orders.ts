@@ -1,10 +1,10 @@
-import { DAY, HOUR } from "../time";
+import { DAY_MS, HOUR_MS } from "../time";
 import { type Intent, isOrder, type OrderKind, takenOver } from "./intent";
 
 /** One rotation window: the days of a schedule count to the day in whose window the rotation is. */
-const WINDOW_MS = DAY;
+const WINDOW_MS = DAY_MS;
 /** Kept back from the oldest that a key may become, so that a rotation comes in between. */
-const ROTATION_ROOM_MS = 2 * HOUR;
+const ROTATION_ROOM_MS = 2 * HOUR_MS;
 
 /** An operator's order to the rotations of one key: to pause, or to mint although a grace period is running. */
 export interface Order {
@@ -58,7 +58,7 @@ export function decidePause(facts: {
 }): PauseCourse {
   const { issuedAt, automaticallyAfterDays, now, until } = facts;
   if (automaticallyAfterDays === undefined) return { course: "refuse", because: "no-schedule" };
-  const latest = issuedAt + automaticallyAfterDays * DAY + WINDOW_MS - ROTATION_ROOM_MS;
+  const latest = issuedAt + automaticallyAfterDays * DAY_MS + WINDOW_MS - ROTATION_ROOM_MS;
   if (latest <= now) return { course: "refuse", because: "too-old" };
   return { course: "pause", until: Math.min(until, latest), isCut: until > latest };
 }

@@ -9,6 +9,7 @@ import {
   type Rule,
   shownText,
 } from "../rules";
+import { HOUR_MS } from "../time";
 
 export interface Settings {
   readonly controlPlaneUrl: string;
@@ -47,7 +48,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     controlPlaneAuth: readAuth(FUNCTION_ENV.controlPlaneAuth, required(FUNCTION_ENV.controlPlaneAuth)),
     apiKeySecretArn: required(FUNCTION_ENV.apiKeySecretArn),
     gracePeriodMs:
-      readHours(FUNCTION_ENV.gracePeriodHours, required(FUNCTION_ENV.gracePeriodHours)) * 3_600_000,
+      readHours(FUNCTION_ENV.gracePeriodHours, required(FUNCTION_ENV.gracePeriodHours)) * HOUR_MS,
     intentTable: required(FUNCTION_ENV.intentTable),
   };
 }

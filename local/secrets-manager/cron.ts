@@ -1,7 +1,6 @@
+import { DAY_MS, HOUR_MS } from "../../core/time";
 import { invalidParameter } from "./errors";
 
-const HOUR_MS = 60 * 60 * 1_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Every date that a cron expression can name comes within eight years (29 February around a century year). */
 const HORIZON_DAYS = 8 * 366;
 

@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS } from "../../core/time";
 import { type Cron, nextInstant, parseCron } from "./cron";
 import { invalidParameter } from "./errors";
 import type { RotationRules } from "./model";
@@ -8,8 +9,6 @@ import type { RotationRules } from "./model";
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
  */
 
-const HOUR_MS = 60 * 60 * 1_000;
-const DAY_MS = 24 * HOUR_MS;
 const MAX_DAYS = 1_000;
 const MIN_RATE_HOURS = 4;
 

@@ -5,7 +5,7 @@ import { SECRET_TAGS } from "../../core/contract";
 import { ControlPlaneError } from "../../core/control-plane/errors";
 import { VersionConflictError } from "../../core/secrets/secret-store";
 import { SettingsError } from "../../core/settings/function-settings";
-import { DAY } from "../../core/time";
+import { DAY_MS } from "../../core/time";
 import { OperatorWorld } from "./operator-world";
 
 const ADOPT = "adopt --secret valmi/dev/support/agent-key --api-key-secret valmi/dev/control-plane-api-key";
@@ -120,7 +120,7 @@ describe.each<[keyof typeof EXIT_CODES, [string, () => Promise<OperatorWorld>, s
         async () => {
           const desk = await ready();
           desk.world.clickRotate();
-          desk.world.clock.advanceBy(DAY);
+          desk.world.clock.advanceBy(DAY_MS);
           return desk;
         },
         "verify",

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { amount, MOST_HOURS, MOST_SECONDS, spanOfTime } from "../../cli/options";
-import { HOUR, MINUTE } from "../../core/time";
+import { HOUR_MS, MINUTE_MS } from "../../core/time";
 
 test.each([
   ["5", 5],
@@ -25,9 +25,9 @@ test("what is allowed is what a timer and a date can hold", () => {
 });
 
 test.each([
-  ["90m", 90 * MINUTE],
-  ["12h", 12 * HOUR],
-  ["1.5d", 36 * HOUR],
+  ["90m", 90 * MINUTE_MS],
+  ["12h", 12 * HOUR_MS],
+  ["1.5d", 36 * HOUR_MS],
 ])("reads %s", (text, ms) => {
   expect(spanOfTime(text)).toBe(ms);
 });

@@ -1,12 +1,12 @@
-import { DAY, HOUR, MINUTE, moment, span } from "../../core/time";
+import { DAY_MS, HOUR_MS, MINUTE_MS, moment, span } from "../../core/time";
 
 test.each([
   [0, "0 s"],
   [1, "under 1 s"],
   [59_999, "59 s"],
-  [HOUR, "1 h"],
-  [HOUR + MINUTE, "1 h 1 min"],
-  [3 * DAY + 4 * HOUR, "3 d 4 h"],
+  [HOUR_MS, "1 h"],
+  [HOUR_MS + MINUTE_MS, "1 h 1 min"],
+  [3 * DAY_MS + 4 * HOUR_MS, "3 d 4 h"],
 ])("says %d ms as %s", (ms, text) => {
   expect(span(ms)).toBe(text);
 });

@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../../core/time";
 import { invalidParameter, invalidRequest, notSupported, resourceExists, tokenInUse } from "../errors";
 import {
   clientRequestToken,
@@ -17,7 +18,6 @@ import { byId } from "../versions";
 import { describe, epochSeconds } from "./describe";
 import { sameValue, writeVersion } from "./values";
 
-const DAY_MS = 24 * 60 * 60 * 1_000;
 const MIN_RECOVERY_DAYS = 7;
 const MAX_RECOVERY_DAYS = 30;
 

@@ -1,4 +1,4 @@
-import { DAY } from "../../../core/time";
+import { DAY_MS } from "../../../core/time";
 import { OperatorWorld } from "../operator-world";
 
 test("a pause holds rotations up, shows, ends by itself, and can be ended", async () => {
@@ -29,9 +29,9 @@ test("a pause holds rotations up, shows, ends by itself, and can be ended", asyn
   expect(await desk.json("resume dev/support")).toMatchObject({ wasPaused: false });
   expect(await desk.run("rotate dev/support")).toMatchObject({ code: 0 });
 
-  await desk.world.clock.advanceBy(2 * DAY);
+  await desk.world.clock.advanceBy(2 * DAY_MS);
   await desk.run("pause dev/support --for 1d");
-  desk.world.clock.advanceBy(DAY);
+  desk.world.clock.advanceBy(DAY_MS);
   expect(await desk.run("rotate dev/support")).toMatchObject({ code: 0 });
 });
 
@@ -58,7 +58,7 @@ test.each<[string, (desk: OperatorWorld) => unknown, string, number, string]>([
   ["no time", () => {}, "pause dev/support", 2, "--for"],
   [
     "a key that is due",
-    (desk) => desk.world.clock.advanceBy(91 * DAY),
+    (desk) => desk.world.clock.advanceBy(91 * DAY_MS),
     "pause dev/support --for 1d",
     3,
     "rotate it first",

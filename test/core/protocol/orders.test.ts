@@ -1,19 +1,19 @@
 import { type Intent, succeed } from "../../../core/protocol/intent";
 import { decidePause, orderUpon, pausedUntil } from "../../../core/protocol/orders";
-import { DAY, HOUR } from "../../../core/time";
+import { DAY_MS, HOUR_MS } from "../../../core/time";
 import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
 
 describe("an order", () => {
-  const standing = (overrides: Partial<Intent>) => intent({ takenAt: START + HOUR, ...overrides });
-  const next = intent({ takenAt: START + 2 * HOUR, graceFrom: START + 2 * HOUR });
+  const standing = (overrides: Partial<Intent>) => intent({ takenAt: START + HOUR_MS, ...overrides });
+  const next = intent({ takenAt: START + 2 * HOUR_MS, graceFrom: START + 2 * HOUR_MS });
   const order = (kind: "paused" | "ordered" = "paused") => ({
     kind,
     secretArn: SECRET_ARN,
     baseVersionId: "version-1",
     agentInstanceId: "ai_1",
     owner: "operator-1",
-    now: START + HOUR,
-    until: START + 5 * HOUR,
+    now: START + HOUR_MS,
+    until: START + 5 * HOUR_MS,
   });
 
   test("an order upon a version with no mint is number 0, and holds until its end", () => {
@@ -23,9 +23,9 @@ describe("an order", () => {
       versionId: "version-1",
       agentInstanceId: "ai_1",
       owner: "operator-1",
-      takenAt: START + HOUR,
-      graceFrom: START + HOUR,
-      attemptEndsAt: START + 5 * HOUR,
+      takenAt: START + HOUR_MS,
+      graceFrom: START + HOUR_MS,
+      attemptEndsAt: START + 5 * HOUR_MS,
       mint: 0,
       idempotencyKey: "none",
       outcome: "ordered",
@@ -50,7 +50,7 @@ describe("an order", () => {
       earlierMints: ["1:v1:5"],
     });
     const paused = orderUpon(promoted, order()) as Intent;
-    const earlierMints = ["1:v1:5", `2:v2:${START + HOUR}`];
+    const earlierMints = ["1:v1:5", `2:v2:${START + HOUR_MS}`];
     expect(paused).toMatchObject({
       outcome: "paused",
       mint: 2,
@@ -59,8 +59,8 @@ describe("an order", () => {
       earlierMints,
     });
     expect(succeed(paused, next)).toMatchObject({ mint: 3, graceFrom: START, earlierMints });
-    const refused = standing({ outcome: "refused", graceFrom: START + HOUR });
-    expect(orderUpon(refused, order())).toMatchObject({ mint: 1, graceFrom: START + HOUR });
+    const refused = standing({ outcome: "refused", graceFrom: START + HOUR_MS });
+    expect(orderUpon(refused, order())).toMatchObject({ mint: 1, graceFrom: START + HOUR_MS });
   });
 
   test.each(["open", "lost", "dead"] as const)("there is no order upon a mint that is %s", (outcome) => {
@@ -68,10 +68,10 @@ describe("an order", () => {
   });
 });
 
-const LATEST = START + 91 * DAY - 2 * HOUR;
+const LATEST = START + 91 * DAY_MS - 2 * HOUR_MS;
 
 test.each<[string, Partial<Parameters<typeof decidePause>[0]>, object]>([
-  ["as long as was asked for", {}, { course: "pause", until: START + 5 * DAY, isCut: false }],
+  ["as long as was asked for", {}, { course: "pause", until: START + 5 * DAY_MS, isCut: false }],
   ["to the last moment", { until: LATEST }, { course: "pause", until: LATEST, isCut: false }],
   [
     "cut, so that the key grows no older than its interval and a day",
@@ -80,7 +80,7 @@ test.each<[string, Partial<Parameters<typeof decidePause>[0]>, object]>([
   ],
   [
     "not at all, where it is too late",
-    { now: LATEST, until: LATEST + HOUR },
+    { now: LATEST, until: LATEST + HOUR_MS },
     { course: "refuse", because: "too-old" },
   ],
   [
@@ -89,7 +89,12 @@ test.each<[string, Partial<Parameters<typeof decidePause>[0]>, object]>([
     { course: "refuse", because: "no-schedule" },
   ],
 ])("pauses: %s", (_, overrides, course) => {
-  const facts = { issuedAt: START, automaticallyAfterDays: 90, now: START + HOUR, until: START + 5 * DAY };
+  const facts = {
+    issuedAt: START,
+    automaticallyAfterDays: 90,
+    now: START + HOUR_MS,
+    until: START + 5 * DAY_MS,
+  };
   expect(decidePause({ ...facts, ...overrides })).toEqual(course);
 });
 
