@@ -7,16 +7,16 @@ import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import Table from "cli-table3";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { unzipSync } from "fflate";
 import { bundleFunctions } from "../bundle-functions";
-import type { FunctionBundles } from "../constructs";
-import { REPORT_FD, type Usage } from "./synth/run";
+import { functionBundles } from "../constructs/function-bundles";
+import { REPORT_FD, type Task, type Usage } from "./synth/run";
 
 /**
- * How long synth takes, and how much memory, for fleets of several sizes: through our constructs, by an app that uses
- * the provider's classes directly, and by that app in the manner of `cdktf init`. The functions are bundled once,
- * before the measurements. One run compares; figures of different runs don't.
+ * How long synth takes, and how much memory, for fleets of several sizes: through our constructs, by an app that makes the
+ * same stack with the provider's classes directly, and by that app in the manner of `cdktf init`. The functions are bundled
+ * once, before the measurements. The figures of one run compare; those of different runs don't.
  */
 
 const SIZE_OF_AIMS = 1_000;
@@ -51,25 +51,34 @@ interface Sample extends Usage {
   readonly wallMs: number;
 }
 
-/** Resource types of a synthesised stack, each with its number and the attributes that occur. */
-type Inventory = Record<string, { count: number; attributes: string[] }>;
+interface Options {
+  readonly size: keyof typeof SIZES;
+  readonly sizes?: readonly number[];
+  readonly runs?: number;
+}
 
-async function main({ sizes, runs }: { sizes: number[]; runs: number }): Promise<void> {
+/** `ci` says whether the three apps still make the same stack. Its figures mean nothing: each app runs once, and cold. */
+const SIZES = {
+  full: { sizes: [1, 100, 1_000, 5_000], runs: 3, isWarmedUp: true },
+  ci: { sizes: [3], runs: 1, isWarmedUp: false },
+};
+
+async function main(options: Options): Promise<void> {
+  const { sizes, runs, isWarmedUp } = { ...SIZES[options.size], ...options };
   const root = path.join(__dirname, "..");
   const folder = mkdtempSync(path.join(tmpdir(), "bench-synth-"));
   try {
     const zips = bundleFunctions(folder);
-    const folders = {
-      rotation: unpack(zips.rotation),
-      provisioning: unpack(zips.provisioning),
-      audit: unpack(zips.audit),
-    };
+    const folders = functionBundles((name) => unpack(zips[name]));
+    const templateFile = stackFile(path.join(folder, "template"));
     const synth = (app: App, size: number) => {
       const bundles = app === "idiom" ? folders : zips;
-      return measure(app, size, { root, bundles, outdir: path.join(folder, app) });
+      return measure(app, { size, bundles, templateFile }, { root, outdir: path.join(folder, app) });
     };
 
-    for (const app of APPS) {
+    const template: Task = { size: "template", bundles: zips, templateFile };
+    await measure("ours", template, { root, outdir: path.join(folder, "template") });
+    for (const app of isWarmedUp ? APPS : []) {
       progress(`warming up: ${NAMES[app]}`);
       await synth(app, 1);
     }
@@ -82,12 +91,12 @@ async function main({ sizes, runs }: { sizes: number[]; runs: number }): Promise
           progress(`${size} instances, run ${run} of ${runs}: ${NAMES[app]}`);
           samples[app].push(await synth(app, size));
         }
-      const ours = inventoryOf(path.join(folder, "ours"));
+      const ours = comparable(path.join(folder, "ours"));
       for (const app of ["bare", "idiom"] as const)
         assert.deepEqual(
-          inventoryOf(path.join(folder, app)),
+          comparable(path.join(folder, app)),
           ours,
-          `${NAMES[app]} has other resources than ours`,
+          `${NAMES[app]} makes another stack than ours`,
         );
       medians.set(size, {
         ours: medianOf(samples.ours),
@@ -95,7 +104,12 @@ async function main({ sizes, runs }: { sizes: number[]; runs: number }): Promise
         idiom: medianOf(samples.idiom),
       });
     }
-    print(medians, runs);
+    print(medians);
+    const warm = isWarmedUp ? ", after a warm-up" : "";
+    console.log(
+      `Each run in a process of its own${warm}; medians of ${runs}. All three make the same stack.`,
+    );
+    judge(medians.get(SIZE_OF_AIMS));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -110,15 +124,14 @@ function unpack(zip: string): string {
   return folder;
 }
 
-/** Runs an app in a process of its own. Rejects with what it wrote where it fails. */
+/** Runs an app in a process of its own. Rejects with what it wrote if it fails. */
 async function measure(
   app: App,
-  size: number,
-  { root, bundles, outdir }: { root: string; bundles: FunctionBundles; outdir: string },
+  task: Task,
+  { root, outdir }: { readonly root: string; readonly outdir: string },
 ): Promise<Sample> {
   const started = performance.now();
-  const { rotation, provisioning, audit } = bundles;
-  const args = [...NODE_ARGUMENTS[app](), String(size), rotation, provisioning, audit];
+  const args = [...NODE_ARGUMENTS[app](), JSON.stringify(task)];
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, CDKTF_OUTDIR: outdir },
@@ -132,16 +145,15 @@ async function measure(
   return { wallMs, ...(JSON.parse(await report) as Usage) };
 }
 
-function inventoryOf(outdir: string): Inventory {
-  const stack = JSON.parse(readFileSync(path.join(outdir, "stacks", STACK, "cdk.tf.json"), "utf8"));
-  const inventory: Inventory = {};
-  for (const block of ["data", "resource"])
-    for (const [type, resources] of Object.entries<Record<string, object>>(stack[block])) {
-      const all = Object.values(resources);
-      const attributes = [...new Set(all.flatMap((resource) => Object.keys(resource)))].sort();
-      inventory[`${block}.${type}`] = { count: all.length, attributes };
-    }
-  return inventory;
+const stackFile = (outdir: string) => path.join(outdir, "stacks", STACK, "cdk.tf.json");
+
+/** A synthesised stack without what follows from the construct's place and from the instance's number. */
+function comparable(outdir: string): unknown {
+  const text = readFileSync(stackFile(outdir), "utf8")
+    .replace(/_[0-9A-F]{8}\b/g, "")
+    .replace(/assets\/[^"\\]+\.zip/g, "assets/code.zip")
+    .replace(/(\\"digest\\":\\")[0-9a-f]{64}/g, "$1");
+  return JSON.parse(text, (key, value) => (key === "//" ? undefined : value));
 }
 
 function medianOf(samples: readonly Sample[]): Sample {
@@ -153,7 +165,7 @@ function medianOf(samples: readonly Sample[]): Sample {
   return { wallMs: of("wallMs"), cpuMs: of("cpuMs"), peakMemory: of("peakMemory") };
 }
 
-function print(medians: ReadonlyMap<number, Record<App, Sample>>, runs: number): void {
+function print(medians: ReadonlyMap<number, Record<App, Sample>>): void {
   const table = new Table({
     head: ["instances", "app", "wall s", "wall × bare", "CPU s", "peak MiB", "memory × bare"],
     colAligns: ["right", "left", "right", "right", "right", "right", "right"],
@@ -173,11 +185,9 @@ function print(medians: ReadonlyMap<number, Record<App, Sample>>, runs: number):
       ]);
     }
   console.log(table.toString());
-  console.log(
-    `Medians of ${runs} runs, each in a process of its own, after a warm-up; same resources in all three.`,
-  );
+}
 
-  const figures = medians.get(SIZE_OF_AIMS);
+function judge(figures: Record<App, Sample> | undefined): void {
   if (!figures) return;
   const ofBare = figures.ours.wallMs / figures.bare.wallMs;
   const ofIdiom = figures.idiom.wallMs / figures.ours.wallMs;
@@ -197,13 +207,15 @@ function count(value: string): number {
 }
 
 new Command("bench:synth")
-  .option(
-    "--sizes <n,n,…>",
-    "numbers of agent instances",
-    (list) => list.split(",").map(count),
-    [1, 100, 1_000, 5_000],
+  .addOption(
+    new Option("--size <size>", "`ci`: each app once, with 3 instances")
+      .choices(["ci", "full"])
+      .default("full"),
   )
-  .option("--runs <n>", "measured runs of each app and size", count, 3)
+  .option("--sizes <n,n,…>", "numbers of agent instances (default: 1, 100, 1000 and 5000)", (list: string) =>
+    list.split(",").map(count),
+  )
+  .option("--runs <n>", "measured runs of each app and size (default: 3)", count)
   .action(main)
   .parseAsync()
   .catch((error: unknown) => {

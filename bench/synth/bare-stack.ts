@@ -1,350 +1,158 @@
-import type { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
-import type { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
-import type { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
-import type { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
-import type { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
-import type { DataAwsPartition } from "@cdktf/provider-aws/lib/data-aws-partition";
-import type { DataAwsSecretsmanagerSecret } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret";
-import type { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table";
-import type { IamRole } from "@cdktf/provider-aws/lib/iam-role";
-import type { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
-import type { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
-import type { LambdaInvocation } from "@cdktf/provider-aws/lib/lambda-invocation";
-import type { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
-import type { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
-import type { SecretsmanagerSecretRotation } from "@cdktf/provider-aws/lib/secretsmanager-secret-rotation";
-import type { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
-import type { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
-import { type AssetType, TerraformAsset, TerraformOutput, TerraformStack } from "cdktf";
+import { readFileSync } from "node:fs";
+import {
+  type AssetType,
+  TerraformAsset,
+  type TerraformDataSource,
+  TerraformOutput,
+  type TerraformResource,
+  TerraformStack,
+} from "cdktf";
 import type { Construct } from "constructs";
-import type { FunctionBundles } from "../../constructs";
+import { PLACEHOLDER } from "./fleet";
+import type { Task } from "./run";
 
-/** The provider's classes, however an app has imported them. */
-export interface Aws {
-  AwsProvider: typeof AwsProvider;
-  CloudwatchEventRule: typeof CloudwatchEventRule;
-  CloudwatchEventTarget: typeof CloudwatchEventTarget;
-  CloudwatchLogGroup: typeof CloudwatchLogGroup;
-  CloudwatchMetricAlarm: typeof CloudwatchMetricAlarm;
-  DataAwsCallerIdentity: typeof DataAwsCallerIdentity;
-  DataAwsPartition: typeof DataAwsPartition;
-  DataAwsSecretsmanagerSecret: typeof DataAwsSecretsmanagerSecret;
-  DynamodbTable: typeof DynamodbTable;
-  IamRole: typeof IamRole;
-  IamRolePolicy: typeof IamRolePolicy;
-  LambdaFunction: typeof LambdaFunction;
-  LambdaInvocation: typeof LambdaInvocation;
-  LambdaPermission: typeof LambdaPermission;
-  SecretsmanagerSecret: typeof SecretsmanagerSecret;
-  SecretsmanagerSecretRotation: typeof SecretsmanagerSecretRotation;
-  SnsTopic: typeof SnsTopic;
-  SnsTopicPolicy: typeof SnsTopicPolicy;
+type Made = TerraformResource | TerraformDataSource;
+type ProviderClass = new (scope: Construct, id: string, config: object) => Made;
+
+export interface BareStackProps extends Task {
+  /** Gives a class of the provider, such as `SnsTopic` of `sns-topic`, however the app has imported it. */
+  readonly classOf: (module: string, name: string) => ProviderClass;
+  /** The functions' code: zips, or folders that CDKTF makes zips of. */
+  readonly codeType: AssetType.FILE | AssetType.ARCHIVE;
 }
 
-/** The code of the functions: zips, or folders that CDKTF makes zips of. */
-export interface FunctionCode {
-  readonly paths: FunctionBundles;
-  readonly type: AssetType.FILE | AssetType.ARCHIVE;
+/** A resource or a data source of the template. */
+interface Block {
+  readonly address: string;
+  /** Of the provider, such as `data-aws-partition`. */
+  readonly module: string;
+  readonly name: string;
+  readonly config: Readonly<Record<string, unknown>>;
 }
-
-const REGION = "eu-central-1";
-const CONTROL_PLANE_URL = "https://value.valmi.io/api/v1";
-const TAGS = { team: "agents" };
 
 /**
- * What somebody writes who has no constructs: the provider's classes in a loop, no checks, everything spelled out. It
- * makes the resources, with the attributes, that our constructs make for the same fleet; synth.ts compares them.
+ * What somebody writes who has no constructs: the provider's classes, with everything spelled out, in a loop over the
+ * instances, and no checks. What is spelled out is read from the template that our constructs synthesised, so that it is
+ * always the same stack; synth.ts compares the two.
  */
 export class BareStack extends TerraformStack {
-  constructor(scope: Construct, id: string, aws: Aws, size: number, functionCode: FunctionCode) {
+  /** What is still to be made, by its address. What a block refers to is made before it. */
+  private readonly waiting = new Map<string, Block>();
+  private readonly made = new Map<string, Made>();
+  private readonly code = new Map<string, TerraformAsset>();
+  private readonly props: BareStackProps;
+
+  constructor(scope: Construct, id: string, props: BareStackProps) {
     super(scope, id);
-    new aws.AwsProvider(this, "aws", { region: REGION });
-    this.addOverride("terraform.required_providers.aws.version", ">= 5.100.0, < 7.0.0");
-    const { accountId } = new aws.DataAwsCallerIdentity(this, "account");
-    const { partition } = new aws.DataAwsPartition(this, "partition");
-    const apiKey = new aws.DataAwsSecretsmanagerSecret(this, "api-key", {
-      name: "valmi/bench/operator-api-key",
-    });
-    const secretArns = `arn:${partition}:secretsmanager:${REGION}:${accountId}:secret:valmi/bench/*/agent-key-??????`;
+    this.props = props;
+    const { size, templateFile, classOf } = props;
+    const template = JSON.parse(readFileSync(templateFile, "utf8"));
+    new (classOf("provider", "AwsProvider"))(this, "aws", template.provider.aws[0]);
+    const { version } = template.terraform.required_providers.aws;
+    this.addOverride("terraform.required_providers.aws.version", version);
 
-    const table = new aws.DynamodbTable(this, "intents", {
-      name: "valmi-bench-agent-key-intents",
-      billingMode: "PAY_PER_REQUEST",
-      hashKey: "secretArn",
-      rangeKey: "baseVersionId",
-      attribute: [
-        { name: "secretArn", type: "S" },
-        { name: "baseVersionId", type: "S" },
-      ],
-      ttl: { enabled: true, attributeName: "expiresAt" },
-      pointInTimeRecovery: { enabled: true },
-      deletionProtectionEnabled: false,
-      tags: TAGS,
-      lifecycle: { preventDestroy: false },
-    });
-
-    const addFunction = (name: keyof FunctionBundles, statements: object[]) => {
-      const functionName = `valmi-bench-agent-key-${name}`;
-      const logGroup = new aws.CloudwatchLogGroup(this, `${name}-log-group`, {
-        name: `/aws/lambda/${functionName}`,
-        retentionInDays: 365,
-        tags: TAGS,
-      });
-      const role = new aws.IamRole(this, `${name}-role`, {
-        name: functionName,
-        description: `Role of the function ${functionName}`,
-        path: "/",
-        assumeRolePolicy: policy({
-          Effect: "Allow",
-          Principal: { Service: "lambda.amazonaws.com" },
-          Action: "sts:AssumeRole",
-        }),
-        tags: TAGS,
-      });
-      const rolePolicy = new aws.IamRolePolicy(this, `${name}-policy`, {
-        name: "access",
-        role: role.name,
-        policy: policy(
-          ...statements,
-          { Effect: "Allow", Action: ["dynamodb:PutItem", "dynamodb:UpdateItem"], Resource: table.arn },
-          { Effect: "Allow", Action: "secretsmanager:GetSecretValue", Resource: apiKey.arn },
-          {
-            Effect: "Allow",
-            Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-            Resource: `arn:${partition}:logs:${REGION}:${accountId}:log-group:/aws/lambda/${functionName}:*`,
-          },
-        ),
-      });
-      const code = new TerraformAsset(this, `${name}-code`, {
-        path: functionCode.paths[name],
-        type: functionCode.type,
-      });
-      return new aws.LambdaFunction(this, `${name}-function`, {
-        functionName,
-        description: `The ${name} function`,
-        role: role.arn,
-        runtime: "nodejs22.x",
-        architectures: ["arm64"],
-        handler: "index.handler",
-        filename: code.path,
-        sourceCodeHash: code.assetHash,
-        timeout: 180,
-        memorySize: 256,
-        environment: {
-          variables: {
-            POWERTOOLS_SERVICE_NAME: functionName,
-            VALMI_API_KEY_SECRET_ARN: apiKey.arn,
-            VALMI_CONTROL_PLANE_AUTH: "api-key",
-            VALMI_CONTROL_PLANE_URL: CONTROL_PLANE_URL,
-            VALMI_GRACE_PERIOD_HOURS: "24",
-            VALMI_INTENT_TABLE: table.name,
-          },
-        },
-        tags: TAGS,
-        dependsOn: [rolePolicy, logGroup],
-      });
-    };
-    const rotationFunction = addFunction("rotation", [
-      {
-        Effect: "Allow",
-        Action: [
-          "secretsmanager:DescribeSecret",
-          "secretsmanager:GetSecretValue",
-          "secretsmanager:PutSecretValue",
-          "secretsmanager:UpdateSecretVersionStage",
-        ],
-        Resource: secretArns,
-      },
-    ]);
-    const provisioningFunction = addFunction("provisioning", [
-      {
-        Effect: "Allow",
-        Action: ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
-        Resource: secretArns,
-      },
-      { Effect: "Allow", Action: "secretsmanager:PutSecretValue", Resource: secretArns },
-    ]);
-    const permission = new aws.LambdaPermission(this, "rotation-permission", {
-      functionName: rotationFunction.functionName,
-      action: "lambda:InvokeFunction",
-      principal: "secretsmanager.amazonaws.com",
-      sourceAccount: accountId,
-    });
-
-    this.addAuditor(aws, accountId, secretArns, addFunction);
-
-    const outputs: Record<string, object> = {};
-    for (let index = 0; index < size; index++) {
-      const instance = `support-${index}`;
-      const secret = new aws.SecretsmanagerSecret(this, `${instance}-secret`, {
-        name: `valmi/bench/${instance}/agent-key`,
-        description: `Agent key of the agent instance ${instance} (bench)`,
-        recoveryWindowInDays: 0,
-        policy: policy({
-          Effect: "Deny",
-          Principal: "*",
-          Action: "secretsmanager:*",
-          Resource: "*",
-          Condition: { StringNotEquals: { "aws:PrincipalAccount": accountId } },
-        }),
-        tags: {
-          ...TAGS,
-          "valmi:account": `acc_${index}`,
-          "valmi:agent-type": "at_support",
-          "valmi:contact": `con_${index}`,
-          "valmi:control-plane-url": CONTROL_PLANE_URL,
-          "valmi:environment": "bench",
-          "valmi:id": instance,
-          "valmi:name": `bench-${instance}`,
-          "valmi:pricing": "per-resolution",
-          "valmi:subscription": `sub-${index}`,
-        },
-        lifecycle: { preventDestroy: false },
-      });
-      const invocation = new aws.LambdaInvocation(this, `${instance}-invocation`, {
-        functionName: provisioningFunction.functionName,
-        lifecycleScope: "CRUD",
-        input: JSON.stringify({
-          id: instance,
-          environment: "bench",
-          name: `bench-${instance}`,
-          description: `Answers the questions of customer ${index}`,
-          agentType: { id: "at_support" },
-          accountId: `acc_${index}`,
-          contactId: `con_${index}`,
-          secretArn: secret.arn,
-        }),
-        dependsOn: [permission],
-        lifecycle: {
-          preventDestroy: false,
-          postcondition: [
-            {
-              // biome-ignore lint/suspicious/noTemplateCurlyInString: evaluated by Terraform
-              condition: '${try(jsondecode(self.result).status == "ready", false)}',
-              errorMessage: `Agent instance ${instance} is not ready`,
-            },
-          ],
-        },
-      });
-      new aws.SecretsmanagerSecretRotation(this, `${instance}-rotation`, {
-        secretId: secret.arn,
-        rotationLambdaArn: rotationFunction.arn,
-        rotateImmediately: false,
-        rotationRules: { automaticallyAfterDays: 90 },
-        dependsOn: [invocation, permission],
-      });
-      outputs[instance] = {
-        secretArn: secret.arn,
-        secretName: `valmi/bench/${instance}/agent-key`,
-        agentInstanceId: `\${jsondecode(${invocation.fqn}.result).agentInstanceId}`,
-      };
+    const blocks = blocksOf(template);
+    const isOfInstance = ({ name }: Block) => name.includes(PLACEHOLDER);
+    this.make(blocks.filter((block) => !isOfInstance(block)));
+    const ofInstance = JSON.stringify(blocks.filter(isOfInstance));
+    const { description, value } = template.output["agent-instances"];
+    const outputOfInstance = JSON.stringify(value);
+    const outputs: Record<string, unknown> = {};
+    for (let index = 0; index < Number(size); index++) {
+      const numbered = (text: string) => JSON.parse(text.split(PLACEHOLDER).join(String(index)));
+      this.make(numbered(ofInstance));
+      Object.assign(outputs, this.filled(numbered(outputOfInstance)));
     }
-    new TerraformOutput(this, "agent-instances", {
-      description: "Secret and Control Plane id of every agent instance",
-      value: outputs,
-    });
+    new TerraformOutput(this, "agent-instances", { description, value: outputs });
   }
 
-  private addAuditor(
-    aws: Aws,
-    accountId: string,
-    secretArns: string,
-    addFunction: (name: keyof FunctionBundles, statements: object[]) => LambdaFunction,
-  ): void {
-    const topic = new aws.SnsTopic(this, "topic", {
-      name: "valmi-bench-agent-key-alerts",
-      displayName: "Agent keys of bench",
-      tags: TAGS,
+  private make(blocks: readonly Block[]): void {
+    for (const block of blocks) this.waiting.set(block.address, block);
+    for (const { address } of blocks) this.at(address);
+  }
+
+  private at(address: string): Made {
+    const made = this.made.get(address);
+    if (made) return made;
+    const block = this.waiting.get(address);
+    if (!block) throw new Error(`the template has no ${address}`);
+    const { module, name, config } = block;
+    const { dependsOn, ...rest } = config as { dependsOn?: string[] };
+    const Class = this.props.classOf(module, pascalCase(module));
+    const element = new Class(this, name, {
+      ...(this.filled(rest) as object),
+      ...(dependsOn && { dependsOn: dependsOn.map((other) => this.at(other)) }),
     });
-    new aws.SnsTopicPolicy(this, "topic-policy", {
-      arn: topic.arn,
-      policy: policy({
-        Effect: "Allow",
-        Principal: { Service: ["cloudwatch.amazonaws.com"] },
-        Action: "sns:Publish",
-        Resource: topic.arn,
-        Condition: { StringEquals: { "aws:SourceAccount": accountId } },
-      }),
-    });
-    const auditor = addFunction("audit", [
-      { Effect: "Allow", Action: "secretsmanager:ListSecrets", Resource: "*" },
-      {
-        Effect: "Allow",
-        Action: [
-          "secretsmanager:DescribeSecret",
-          "secretsmanager:GetSecretValue",
-          "secretsmanager:RotateSecret",
-        ],
-        Resource: secretArns,
-      },
-      { Effect: "Allow", Action: "sns:Publish", Resource: topic.arn },
-    ]);
-    const rule = new aws.CloudwatchEventRule(this, "schedule", {
-      name: "valmi-bench-agent-key-audit",
-      description: "Starts the auditor",
-      scheduleExpression: "rate(5 minutes)",
-      tags: TAGS,
-    });
-    const mayStart = new aws.LambdaPermission(this, "schedule-permission", {
-      functionName: auditor.functionName,
-      action: "lambda:InvokeFunction",
-      principal: "events.amazonaws.com",
-      sourceArn: rule.arn,
-    });
-    new aws.CloudwatchEventTarget(this, "schedule-target", {
-      rule: rule.name,
-      arn: auditor.arn,
-      dependsOn: [mayStart],
-    });
-    const common = {
-      evaluationPeriods: 1,
-      comparisonOperator: "GreaterThanThreshold",
-      threshold: 0,
-      alarmActions: [topic.arn],
-      okActions: [topic.arn],
-      tags: TAGS,
-    };
-    for (const [name, metricName, treatMissingData] of [
-      ["findings", "Findings", "ignore"],
-      ["auditor-silent", "Audited", "breaching"],
-    ] as const) {
-      new aws.CloudwatchMetricAlarm(this, name, {
-        ...common,
-        alarmName: `valmi-bench-agent-key-${name}`,
-        alarmDescription: `The alarm ${name}`,
-        namespace: "ValmiAgentKeys",
-        metricName,
-        dimensions: { service: "valmi-bench-agent-key-audit" },
-        statistic: "Maximum",
-        period: 900,
-        treatMissingData,
-      });
+    element.overrideLogicalId(name);
+    this.made.set(address, element);
+    return element;
+  }
+
+  /** The value with references in place of their texts, as somebody would write them, and with code to upload. */
+  private filled(value: unknown): unknown {
+    if (typeof value === "string") {
+      return value
+        .replace(ASSET, (_, name: string) => this.codeOf(name).path)
+        .replace(REFERENCE, (_, address: string, attribute: string) =>
+          this.at(address).getStringAttribute(attribute),
+        );
     }
-    const errorsOf = (name: string) => ({
-      id: name,
-      metric: {
-        namespace: "AWS/Lambda",
-        metricName: "Errors",
-        dimensions: { FunctionName: `valmi-bench-agent-key-${name}` },
-        stat: "Sum",
-        period: 3_600,
-      },
-    });
-    new aws.CloudwatchMetricAlarm(this, "errors", {
-      ...common,
-      alarmName: "valmi-bench-agent-key-function-errors",
-      alarmDescription: "Functions end by errors",
-      metricQuery: [
-        { id: "errors", expression: "SUM([rotation, audit])", label: "Errors", returnData: true },
-        errorsOf("rotation"),
-        errorsOf("audit"),
-      ],
-      treatMissingData: "notBreaching",
-    });
+    if (Array.isArray(value)) return value.map((each) => this.filled(each));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, this.filled(each)]));
+  }
+
+  private codeOf(name: string): TerraformAsset {
+    const { bundles, codeType } = this.props;
+    const path = bundles[name as keyof typeof bundles];
+    const code = this.code.get(name) ?? new TerraformAsset(this, `${name}-code`, { path, type: codeType });
+    this.code.set(name, code);
+    return code;
   }
 }
 
-function policy(...statements: object[]): string {
-  return JSON.stringify({ Version: "2012-10-17", Statement: statements });
+const REFERENCE = /\$\{((?:data\.)?aws_\w+\.[\w-]+)\.(\w+)\}/g;
+const ASSET = /assets\/[\w-]+\/[0-9A-F]+\/(\w+)\.zip/g;
+
+type Blocks = Readonly<Record<string, Readonly<Record<string, object>>>>;
+
+function blocksOf(template: { readonly data: Blocks; readonly resource: Blocks }): Block[] {
+  const of = (blocks: Blocks, prefix: string, module: (type: string) => string) =>
+    Object.entries(blocks).flatMap(([type, named]) =>
+      Object.entries(named).map(([name, config]) => ({
+        address: `${prefix}${type}.${name}`,
+        module: module(type).replace(/_/g, "-"),
+        name,
+        config: configOf(config),
+      })),
+    );
+  return [
+    ...of(template.data, "data.", (type) => `data_${type}`),
+    ...of(template.resource, "", (type) => type.replace(/^aws_/, "")),
+  ];
+}
+
+/** Attributes whose keys are the user's own. */
+const MAPS = ["tags", "variables", "dimensions"];
+
+/** Terraform's words in the spelling of the provider's classes. */
+function configOf(block: object): Record<string, unknown> {
+  const spelled = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(spelled);
+    return typeof value === "object" && value !== null ? configOf(value) : value;
+  };
+  return Object.fromEntries(
+    Object.entries(block)
+      // What CDKTF says of where a construct stands.
+      .filter(([key]) => key !== "//")
+      .map(([key, value]) => [camelCase(key), MAPS.includes(key) ? value : spelled(value)]),
+  );
+}
+
+export function camelCase(text: string): string {
+  return text.replace(/[_-](\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function pascalCase(text: string): string {
+  return camelCase(`-${text}`);
 }

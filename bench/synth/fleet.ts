@@ -2,6 +2,18 @@ import type { AgentInstanceSettings, Environment } from "../../constructs";
 
 /** The environment that every app of the benchmark synthesises, with so many agent instances. */
 export function environmentOf(size: number): Environment {
+  return environmentWith(Array.from({ length: size }, (_, index) => agentInstance(String(index))));
+}
+
+/** What stands for an instance's number in the template. It occurs in no other text of the stack. */
+export const PLACEHOLDER = "xyz";
+
+/** The same with one instance, which every other one is like: the bare app repeats what comes of it. */
+export function templateEnvironment(): Environment {
+  return environmentWith([agentInstance(PLACEHOLDER)]);
+}
+
+function environmentWith(agentInstances: readonly AgentInstanceSettings[]): Environment {
   return {
     name: "bench",
     region: "eu-central-1",
@@ -9,18 +21,18 @@ export function environmentOf(size: number): Environment {
     removal: "delete",
     kms: "aws",
     tags: { team: "agents" },
-    agentInstances: Array.from({ length: size }, (_, index) => agentInstance(index)),
+    agentInstances,
   };
 }
 
-function agentInstance(index: number): AgentInstanceSettings {
+function agentInstance(number: string): AgentInstanceSettings {
   return {
-    id: `support-${index}`,
+    id: `support-${number}`,
     agentType: { id: "at_support" },
-    accountId: `acc_${index}`,
-    contactId: `con_${index}`,
-    description: `Answers the questions of customer ${index}`,
-    subscription: `sub-${index}`,
+    accountId: `acc_${number}`,
+    contactId: `con_${number}`,
+    description: `Answers the questions of customer ${number}`,
+    subscription: `sub-${number}`,
     pricing: "per-resolution",
   };
 }

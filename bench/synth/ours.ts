@@ -2,16 +2,17 @@
 import { App } from "cdktf";
 import { AgentKeysStack, checkEnvironments, environmentsToDeploy, refuseErrors } from "../../constructs";
 import { withoutTokenTraces } from "../../constructs/token-traces";
-import { environmentOf } from "./fleet";
-import { readArguments, reportUsage } from "./run";
+import { environmentOf, templateEnvironment } from "./fleet";
+import { readTask, reportUsage } from "./run";
 
-const { size, bundles } = readArguments();
-const toDeploy = environmentsToDeploy([environmentOf(size)], process.env);
+const { size, bundles } = readTask();
+const environment = size === "template" ? templateEnvironment() : environmentOf(size);
+const toDeploy = environmentsToDeploy([environment], process.env);
 refuseErrors(checkEnvironments(toDeploy));
 
 withoutTokenTraces(() => {
   const app = new App();
-  for (const environment of toDeploy) new AgentKeysStack(app, environment.name, { environment, bundles });
+  for (const each of toDeploy) new AgentKeysStack(app, each.name, { environment: each, bundles });
   app.synth();
 });
 reportUsage();

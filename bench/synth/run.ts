@@ -4,6 +4,15 @@ import type { FunctionBundles } from "../../constructs";
 /** File descriptor on which an app of the benchmark reports to the process that started it. */
 export const REPORT_FD = 3;
 
+/** What the benchmark asks of an app. */
+export interface Task {
+  /** How many agent instances, or the template: one, with a placeholder for its number. */
+  readonly size: number | "template";
+  readonly bundles: FunctionBundles;
+  /** File with the template, as our constructs have synthesised it. The bare app repeats it. */
+  readonly templateFile: string;
+}
+
 /** What an app has used when its synth is done. */
 export interface Usage {
   readonly cpuMs: number;
@@ -11,10 +20,8 @@ export interface Usage {
   readonly peakMemory: number;
 }
 
-/** What the benchmark asks of an app: how many agent instances, and the code of which functions. */
-export function readArguments(): { size: number; bundles: FunctionBundles } {
-  const [size = "", rotation = "", provisioning = "", audit = ""] = process.argv.slice(2);
-  return { size: Number(size), bundles: { rotation, provisioning, audit } };
+export function readTask(): Task {
+  return JSON.parse(process.argv[2] ?? "");
 }
 
 export function reportUsage(): void {
