@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 import type { Command } from "commander";
 import type { JournalEntries } from "../../core/audit/journal";
-import type { IntentRecord } from "../../core/intent-table/intent-reader";
+import type { IntentRecord } from "../../core/intent-table/stored-intent";
 import { moment, span } from "../../core/time";
 import type { CommandLine } from "../answer";
 import { openEnvironment } from "../instances/environment";

@@ -6,8 +6,9 @@ import type { ControlPlaneAuth } from "../../core/contract";
 import { type ControlPlane, createControlPlane } from "../../core/control-plane/client";
 import { createFetch } from "../../core/control-plane/route";
 import { dynamoDbIntentReader, type IntentReader } from "../../core/intent-table/intent-reader";
-import { dynamoDbIntentStore, type IntentStore } from "../../core/intent-table/intent-store";
+import { dynamoDbIntentStore } from "../../core/intent-table/intent-store";
 import { ControlPlaneApiKey } from "../../core/key/credential";
+import type { IntentStore } from "../../core/protocol/intent";
 import { type SecretStore, secretsManagerStore } from "../../core/secrets/secret-store";
 import {
   readControlPlaneUrl,

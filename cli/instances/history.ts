@@ -1,5 +1,5 @@
 import type { AskedRotation, JournalEntries } from "../../core/audit/journal";
-import type { IntentRecord } from "../../core/intent-table/intent-reader";
+import type { IntentRecord } from "../../core/intent-table/stored-intent";
 import { HOUR_MS, moment } from "../../core/time";
 
 /** What a record says happened, for a person. */

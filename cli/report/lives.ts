@@ -1,4 +1,4 @@
-import type { IntentRecord } from "../../core/intent-table/intent-reader";
+import type { IntentRecord } from "../../core/intent-table/stored-intent";
 import { DAY_MS } from "../../core/time";
 import type { Audited } from "../instances/audited";
 

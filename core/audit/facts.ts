@@ -1,7 +1,8 @@
 import type { Clock } from "../clock";
 import { SECRET_TAGS } from "../contract";
 import type { ControlPlane } from "../control-plane/client";
-import type { IntentReader, IntentRecord } from "../intent-table/intent-reader";
+import type { IntentReader } from "../intent-table/intent-reader";
+import type { IntentRecord } from "../intent-table/stored-intent";
 import { locateSecret, ownershipOf } from "../key/ownership";
 import { type AgentKeyRecord, parseRecord } from "../key/stored-value";
 import type { Fleet, ListedSecret } from "../secrets/fleet";

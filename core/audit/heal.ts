@@ -1,4 +1,4 @@
-import type { IntentRecord } from "../intent-table/intent-reader";
+import type { IntentRecord } from "../intent-table/stored-intent";
 import type { Log } from "../log";
 import { graceEndsAt } from "../protocol/grace-period";
 import { isOrder } from "../protocol/intent";

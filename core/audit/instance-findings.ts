@@ -1,4 +1,4 @@
-import type { IntentRecord } from "../intent-table/intent-reader";
+import type { IntentRecord } from "../intent-table/stored-intent";
 import { graceEndsAt } from "../protocol/grace-period";
 import { DAY_MS, HOUR_MS, iso, MINUTE_MS } from "../time";
 import { type InstanceFacts, keyIssuedAt, promotionOf } from "./facts";

@@ -1,5 +1,6 @@
 import type { Sleep } from "../budget";
-import type { IntentReader, IntentRecord } from "../intent-table/intent-reader";
+import type { IntentReader } from "../intent-table/intent-reader";
+import type { IntentRecord } from "../intent-table/stored-intent";
 import type { Fleet, ListedSecret } from "../secrets/fleet";
 import { SECOND_MS } from "../time";
 import { type InstanceFacts, instanceIdOf, intentsBySecret, lookAt, shallowFacts } from "./facts";

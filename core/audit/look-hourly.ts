@@ -1,5 +1,5 @@
 import type { Budget } from "../budget";
-import type { IntentRecord } from "../intent-table/intent-reader";
+import type { IntentRecord } from "../intent-table/stored-intent";
 import { ownerOf } from "../key/ownership";
 import type { ListedSecret } from "../secrets/fleet";
 import type { Directory } from "./connect";

@@ -1,4 +1,4 @@
-import type { IntentRecord } from "../intent-table/intent-reader";
+import type { IntentRecord } from "../intent-table/stored-intent";
 import { isOrder } from "../protocol/intent";
 import { pausedUntil } from "../protocol/orders";
 import { MINUTE_MS } from "../time";

@@ -6,45 +6,9 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import * as v from "valibot";
-import { HISTORY_KEPT_SECONDS, INTENT_TABLE_KEYS } from "../contract";
-import { INTENT_OUTCOMES, type Intent, type IntentStore, type TakenIntent } from "../protocol/intent";
-import { number, text, texts } from "./attributes";
-
-export type { Intent, IntentStore, TakenIntent } from "../protocol/intent";
-
-/** The last one is so far from what a date can hold that any grace period can be added. */
-const time = v.pipe(number, v.minValue(0), v.maxValue(Date.UTC(9999, 11, 31)));
-const storedIntent = v.pipe(
-  v.object({
-    secretArn: text,
-    baseVersionId: text,
-    versionId: text,
-    owner: text,
-    agentInstanceId: text,
-    takenAt: time,
-    graceFrom: v.optional(time),
-    attemptEndsAt: time,
-    mint: v.pipe(number, v.safeInteger(), v.minValue(0)),
-    idempotencyKey: text,
-    outcome: v.pipe(text, v.picklist(INTENT_OUTCOMES)),
-    earlierMints: texts,
-  }),
-  v.transform((intent) => ({ ...intent, graceFrom: intent.graceFrom ?? intent.takenAt })),
-);
-
-/** The item is not an intent that this project wrote. The text names the field, and holds none of its value. */
-export class UnreadableIntentError extends Error {
-  override readonly name = "UnreadableIntentError";
-}
-
-/** Throws an `UnreadableIntentError` that names the first field at fault. */
-export function parseIntent(item: unknown): Intent {
-  const parsed = v.safeParse(storedIntent, item);
-  if (parsed.success) return parsed.output;
-  const field = String(parsed.issues[0].path?.[0].key ?? "(whole item)");
-  throw new UnreadableIntentError(`the stored intent has a missing or unreadable field: ${field}`);
-}
+import { INTENT_TABLE_KEYS } from "../contract";
+import type { Intent, IntentStore, TakenIntent } from "../protocol/intent";
+import { keyOf, parseIntent, toAttributes, toItem } from "./stored-intent";
 
 export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): IntentStore {
   async function put(
@@ -92,7 +56,7 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
       return Item === undefined ? undefined : parseIntent(Item);
     },
     async settle(intent, outcome) {
-      const fields = Object.entries(outcome).filter(([, value]) => value !== undefined);
+      const fields = Object.entries(toAttributes(outcome));
       try {
         await client.send(
           new UpdateItemCommand({
@@ -107,7 +71,7 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
             ExpressionAttributeValues: {
               ":mint": { N: String(intent.mint) },
               ":owner": { S: intent.owner },
-              ...Object.fromEntries(fields.map(([name, value]) => [`:${name}`, toAttribute(value)])),
+              ...Object.fromEntries(fields.map(([name, value]) => [`:${name}`, value])),
             },
           }),
         );
@@ -117,26 +81,4 @@ export function dynamoDbIntentStore(client: DynamoDBClient, tableName: string): 
       }
     },
   };
-}
-
-function keyOf({ secretArn, baseVersionId }: Pick<Intent, "secretArn" | "baseVersionId">) {
-  return {
-    [INTENT_TABLE_KEYS.partition]: { S: secretArn },
-    [INTENT_TABLE_KEYS.sort]: { S: baseVersionId },
-  };
-}
-
-function toItem(intent: Intent): Record<string, AttributeValue> {
-  const item = Object.fromEntries(Object.entries(intent).map(([name, value]) => [name, toAttribute(value)]));
-  item[INTENT_TABLE_KEYS.timeToLive] = {
-    N: String(Math.floor(intent.takenAt / 1_000) + HISTORY_KEPT_SECONDS),
-  };
-  return item;
-}
-
-function toAttribute(value: string | number | boolean | readonly string[]): AttributeValue {
-  if (typeof value === "string") return { S: value };
-  if (typeof value === "number") return { N: String(value) };
-  if (typeof value === "boolean") return { BOOL: value };
-  return { L: value.map((item) => ({ S: item })) };
 }

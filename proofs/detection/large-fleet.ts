@@ -3,7 +3,7 @@ import { CONTROL_PLANE_CALLS_PER_MINUTE } from "../../core/audit/connect";
 import { AUDIT_INTERVAL_MS } from "../../core/audit/intervals";
 import { LISTS_PER_SECOND } from "../../core/audit/look-at-fleet";
 import { type Memory, NOTHING } from "../../core/audit/memory";
-import type { IntentRecord } from "../../core/intent-table/intent-reader";
+import type { IntentRecord } from "../../core/intent-table/stored-intent";
 import { AgentKey } from "../../core/key/credential";
 import { serialiseRecord } from "../../core/key/stored-value";
 import type { ListedSecret } from "../../core/secrets/fleet";

@@ -1,7 +1,7 @@
 import type { ControlPlane, IssuedKey } from "../../core/control-plane/client";
-import type { Intent, IntentStore, TakenIntent } from "../../core/intent-table/intent-store";
 import { AgentKey } from "../../core/key/credential";
 import { type AgentKeyRecord, parseRecord, serialiseRecord } from "../../core/key/stored-value";
+import type { Intent, IntentStore, TakenIntent } from "../../core/protocol/intent";
 import { Stop } from "../../core/protocol/stops";
 import { LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/timing";
 import type { RotationDeps, RotationRequest } from "../../core/rotation/rotation";

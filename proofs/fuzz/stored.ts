@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { AGENT_KEY_FIELD } from "../../core/contract";
-import { parseIntent, UnreadableIntentError } from "../../core/intent-table/intent-store";
+import { parseIntent, UnreadableIntentError } from "../../core/intent-table/stored-intent";
 import { AgentKey, ControlPlaneApiKey } from "../../core/key/credential";
 import {
   composeRecord,

@@ -2,7 +2,7 @@ import type { Audited } from "../../cli/instances/audited";
 import type { InstanceFacts } from "../../core/audit/facts";
 import { findingsOf } from "../../core/audit/instance-findings";
 import type { AskedRotation, PreviousKeyLife } from "../../core/audit/journal";
-import type { IntentRecord } from "../../core/intent-table/intent-reader";
+import type { IntentRecord } from "../../core/intent-table/stored-intent";
 import { AgentKey } from "../../core/key/credential";
 import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 

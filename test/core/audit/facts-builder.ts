@@ -1,6 +1,6 @@
 import type { InstanceFacts } from "../../../core/audit/facts";
 import type { Thresholds } from "../../../core/audit/thresholds";
-import type { IntentRecord } from "../../../core/intent-table/intent-reader";
+import type { IntentRecord } from "../../../core/intent-table/stored-intent";
 import { DAY, HOUR } from "../../../local/clock";
 import { SECRET_ARN, SECRET_NAME, START } from "../../../proofs/harness/builders";
 

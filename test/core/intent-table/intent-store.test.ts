@@ -1,6 +1,8 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { INTENT_TABLE_KEYS } from "../../../core/contract";
-import { dynamoDbIntentStore, UnreadableIntentError } from "../../../core/intent-table/intent-store";
+import { dynamoDbIntentReader } from "../../../core/intent-table/intent-reader";
+import { dynamoDbIntentStore } from "../../../core/intent-table/intent-store";
+import { UnreadableIntentError } from "../../../core/intent-table/stored-intent";
 import { succeed } from "../../../core/protocol/intent";
 import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
 import { InMemoryAws } from "../../../proofs/harness/in-memory-aws";
@@ -10,14 +12,23 @@ const TABLE = "valmi-dev-intents";
 
 function table() {
   const items = new InMemoryTable(TABLE, [INTENT_TABLE_KEYS.partition, INTENT_TABLE_KEYS.sort]);
-  const aws = new InMemoryAws(items.perform);
+  const aws = new InMemoryAws((operation, input) =>
+    operation === "Query" || operation === "Scan"
+      ? { Items: [...items.items.values()] }
+      : items.perform(operation, input),
+  );
   const client = new DynamoDBClient({
     region: "eu-west-1",
     credentials: { accessKeyId: "local", secretAccessKey: "local" },
     requestHandler: aws.requestHandler,
   });
   const item = (base = "version-1") => items.items.get(`${SECRET_ARN} ${base}`);
-  return { store: dynamoDbIntentStore(client, TABLE), aws, item };
+  return {
+    store: dynamoDbIntentStore(client, TABLE),
+    reader: dynamoDbIntentReader(client, TABLE),
+    aws,
+    item,
+  };
 }
 
 test("an intent is taken where none stands, in one call, and kept for 400 days", async () => {
@@ -199,11 +210,41 @@ test.each<[string, string, object | undefined]>([
   ["a field of another type", "owner", { N: "1" }],
   ["no field", "versionId", undefined],
 ])("a standing intent with %s is refused by the field's name, without its value", async (_, field, value) => {
-  const { store, item } = table();
+  const { store, reader, item } = table();
   await store.take(intent());
   Object.assign(item() ?? {}, { [field]: value });
   if (value === undefined) delete item()?.[field];
   const error = await store.take(intent({ owner: "attempt-2" })).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UnreadableIntentError);
   expect((error as Error).message).toBe(`the stored intent has a missing or unreadable field: ${field}`);
+  // The history is read by the same rules, but for whose the intent was.
+  if (field === "owner") return;
+  await expect(reader.ofSecret(SECRET_ARN)).rejects.toEqual(error);
+  await expect(reader.all()[Symbol.asyncIterator]().next()).rejects.toEqual(error);
+});
+
+test("the history is read with what came of each intent, and without who took it", async () => {
+  const { store, reader } = table();
+  const outcome = {
+    outcome: "promoted",
+    settledAt: START + 5,
+    fingerprint: "abcdef012345",
+    previousFingerprint: "012345abcdef",
+    previousKeyExpiresAt: START + 24 * 3_600_000,
+    previousKeyHonoured: true,
+    graceLeftMs: 86_399_995,
+  } as const;
+  await store.take(intent({ baseVersionId: "version-0", takenAt: START + 1_000 }));
+  await store.take(intent());
+  await store.settle(intent(), outcome);
+  const { owner: _, idempotencyKey: __, ...taken } = intent();
+  const records = [
+    { ...taken, ...outcome },
+    { ...taken, baseVersionId: "version-0", takenAt: START + 1_000, graceFrom: START + 1_000 },
+  ];
+  await expect(reader.ofSecret(SECRET_ARN)).resolves.toEqual(records);
+  const all = [];
+  for await (const record of reader.all()) all.push(record);
+  expect(all).toEqual(expect.arrayContaining(records));
+  expect(all).toHaveLength(records.length);
 });
