@@ -205,6 +205,7 @@ export class OperatorWorld {
           VALMI_SECRET_NAME_START: "valmi/dev/",
           VALMI_ROTATION_FUNCTION_ARN: FUNCTION_ARN,
           VALMI_ROTATION_DAYS: "90",
+          VALMI_ROTATION_WINDOW_HOURS: "24",
           VALMI_ALERT_TOPIC_ARN: TOPIC_ARN,
           VALMI_RUNBOOK_URL: "https://example.com/operations.md",
         },
