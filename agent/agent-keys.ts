@@ -1,6 +1,6 @@
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { realSleep, type Sleep } from "../core/budget";
-import { type Clock, systemClock } from "../core/clock";
+import { type Clock, type Mark, stopwatch, systemClock } from "../core/clock";
 import { DEFAULT_GRACE_PERIOD_HOURS } from "../core/contract";
 import type { AgentKey } from "../core/key/credential";
 import type { AgentKeyRecord } from "../core/key/stored-value";
@@ -70,6 +70,8 @@ export interface AgentKeysStatus {
 export interface AgentKeysPorts {
   readonly read: ReadSecret;
   readonly clock: Clock;
+  /** Milliseconds since some moment; never goes back. Lengths are measured by it, so that a clock may be set. */
+  readonly steady: () => number;
   readonly sleep: Sleep;
 }
 
@@ -90,10 +92,11 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
     if (!(value >= 0)) throw new RangeError(`\`${name}\`: must be 0 or more, got: ${value}`);
   }
   const { clock = systemClock, sleep = realSleep } = ports;
+  const watch = stopwatch(clock, ports.steady);
   const read = ports.read ?? secretReader(options.secretsManager ?? new SecretsManagerClient({}), secretId);
 
   /** What was last read under AWSCURRENT. */
-  let held: { readonly record: AgentKeyRecord; readonly seenAt: number } | undefined;
+  let held: { readonly record: AgentKeyRecord; readonly seen: Mark } | undefined;
   /** What was read under AWSPREVIOUS beside `of`. */
   let previous: { readonly key: AgentKey; readonly of: AgentKey } | undefined;
   /** The current key is refused and the previous one isn't; forgotten with each read. */
@@ -102,14 +105,16 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
   let isDoubted = false;
   let failure: AgentKeyUnreadableError | undefined;
   let failures = 0;
-  let lastReadAt = Number.NEGATIVE_INFINITY;
+  let lastReadEnd: Mark | undefined;
   let reading: { begun: boolean; readonly done: Promise<void> } | undefined;
+
+  const sinceLastRead = () => (lastReadEnd ? watch.since(lastReadEnd) : Number.POSITIVE_INFINITY);
 
   /** The one read at a time. It waits until it may begin; whoever wants a read meanwhile gets this one. */
   function readOnce(): Promise<void> {
     if (reading) return reading.done;
     const run = async () => {
-      const waitMs = lastReadAt + READ_SPACING_MS - clock.now();
+      const waitMs = READ_SPACING_MS - sinceLastRead();
       if (waitMs > 0) await sleep(waitMs);
       if (reading) reading.begun = true;
       try {
@@ -121,7 +126,7 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
         failures += 1;
         throw error;
       } finally {
-        lastReadAt = clock.now();
+        lastReadEnd = watch.mark();
         reading = undefined;
       }
     };
@@ -130,9 +135,9 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
   }
 
   async function readBoth(): Promise<void> {
-    const seenAt = clock.now();
+    const seen = watch.mark();
     const record = await read("AWSCURRENT");
-    held = { record, seenAt };
+    held = { record, seen };
     prefersPrevious = false;
     const isKnown = previous?.of.equals(record.agentKey) && !isDoubted;
     isDoubted = false;
@@ -156,7 +161,7 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
   }
 
   async function current(): Promise<AgentKey> {
-    const ageMs = clock.now() - (held?.seenAt ?? Number.NEGATIVE_INFINITY);
+    const ageMs = held ? watch.since(held.seen) : Number.POSITIVE_INFINITY;
     if (ageMs >= cacheMs) await readWhenStale(ageMs);
     return keyToUse() as AgentKey;
   }
@@ -165,9 +170,9 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
   async function readWhenStale(ageMs: number): Promise<void> {
     if (!held) return readOnce();
     const spacingMs = Math.min(READ_SPACING_MS * 2 ** failures, LONGEST_SPACING_MS);
-    if (clock.now() < lastReadAt + spacingMs) return;
+    if (sinceLastRead() < spacingMs) return;
     const done = readOnce().catch(() => {});
-    const failsNow = failures > 0 && clock.now() < lastReadAt + cacheMs;
+    const failsNow = failures > 0 && sinceLastRead() < cacheMs;
     if (ageMs >= 2 * cacheMs && !failsNow) await done;
   }
 
@@ -209,11 +214,11 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
     },
     status() {
       if (!held) return undefined;
-      const { record, seenAt } = held;
+      const { record, seen } = held;
       return {
         fingerprint: record.agentKey.fingerprint,
-        seenAt,
-        worksUntil: seenAt + gracePeriodHours * HOUR_MS,
+        seenAt: seen.time,
+        worksUntil: seen.time + gracePeriodHours * HOUR_MS,
         ...(failure && { failure }),
       };
     },

@@ -3,9 +3,11 @@ import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { systemClock } from "../core/clock";
 import { UsageError } from "../core/command-line";
 import { AGENT_KEY_VARIABLES, KEY_SHAPE } from "../core/contract";
+import { SECOND_MS } from "../core/time";
 import { agentKeys } from "./agent-keys";
 import { sqsQueue } from "./new-key-events";
 import { type OnNewKey, runWithKey } from "./runner";
+import { hasTerminal, startSignalWitness } from "./signal-witness";
 
 /** About how long from one look at the secret to the next, alone and beside a queue that tells of new keys. */
 export const WATCH_SECONDS = 300;
@@ -47,13 +49,14 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
     throw new UsageError("--events: must be the URL of an SQS queue, https://…, not its name or ARN");
   }
   const queue = eventQueueUrl === undefined ? undefined : sqsQueue(eventQueueUrl, request);
+  const witness = hasTerminal() ? await startSignalWitness() : undefined;
   const code = await runWithKey(
     {
       command: [program, ...args],
       environment: process.env,
       variables: [...AGENT_KEY_VARIABLES, ...request.variables],
-      watchMs: (request.watchSeconds ?? usual) * 1_000,
-      stopMs: request.stopSeconds * 1_000,
+      watchMs: (request.watchSeconds ?? usual) * SECOND_MS,
+      stopMs: request.stopSeconds * SECOND_MS,
       onNewKey: onNewKey(request),
     },
     {
@@ -64,9 +67,10 @@ export async function execWithKey(client: SecretsManagerClient, request: ExecReq
       random: Math.random,
       tell: (line) => console.error(`valmi-agent-keys: ${line}`),
       signals: process,
-      isTerminal: process.stdin.isTTY === true,
+      ...(witness && { witness }),
     },
   );
+  witness?.close();
   queue?.close();
   return code;
 }
@@ -78,5 +82,5 @@ function onNewKey({ hook, overlapSeconds }: ExecRequest): OnNewKey {
   if (hook !== undefined) return { kind: "hook", hook };
   return overlapSeconds === undefined
     ? { kind: "restart" }
-    : { kind: "overlap", overlapMs: overlapSeconds * 1_000 };
+    : { kind: "overlap", overlapMs: overlapSeconds * SECOND_MS };
 }

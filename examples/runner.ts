@@ -19,6 +19,6 @@ export function supportRunner(stack: AgentKeysStack): void {
   });
 
   new TerraformOutput(stack, "support-command", {
-    value: `npx --no-install valmi-agent-keys exec ${agent.execOptions.join(" ")} -- node agent.js`,
+    value: `node_modules/.bin/valmi-agent-keys exec ${agent.execOptions.join(" ")} -- node agent.js`,
   });
 }

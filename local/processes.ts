@@ -1,6 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { listProcesses } from "../agent/processes";
+
+export { descendantsOf, listProcesses, type ProcessInfo } from "../agent/processes";
 
 export interface StartOptions {
   readonly cwd: string;
@@ -36,19 +39,6 @@ export function exitOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
   });
 }
 
-export interface ProcessInfo {
-  readonly pid: number;
-  readonly parentPid: number;
-  /** The program and its arguments. */
-  readonly command: string;
-}
-
-/** Every process that descends from one, parents before their children. The one itself isn't among them. */
-export function descendantsOf(pid: number, all = listProcesses()): ProcessInfo[] {
-  const children = all.filter(({ parentPid }) => parentPid === pid);
-  return children.flatMap((child) => [child, ...descendantsOf(child.pid, all)]);
-}
-
 /** Whether a process exists (one that has ended but wasn't waited for doesn't). */
 export function isRunning(pid: number): boolean {
   return listProcesses().some((process) => process.pid === pid);
@@ -72,34 +62,4 @@ export async function waitForEnd(pids: readonly number[], limitMs: number): Prom
     if (left.length === 0 || Date.now() >= deadline) return left;
     await delay(50);
   }
-}
-
-/** From `/proc` where there is one: slim container images come without `ps`. Zombies are left out. */
-export function listProcesses(): ProcessInfo[] {
-  return process.platform === "linux" ? listFromProc() : listFromPs();
-}
-
-function listFromProc(): ProcessInfo[] {
-  const ids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
-  return ids.flatMap((id) => {
-    try {
-      // "pid (name) state ppid …": the name may hold spaces and parentheses, so count from its end.
-      const stat = readFileSync(`/proc/${id}/stat`, "utf8");
-      const [state, parentPid] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (state === "Z" || state === "X") return [];
-      const command = readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0").join(" ").trim();
-      return [{ pid: Number(id), parentPid: Number(parentPid), command }];
-    } catch {
-      return []; // ended between the listing and the reading
-    }
-  });
-}
-
-function listFromPs(): ProcessInfo[] {
-  const output = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat=,command="], { encoding: "utf8" });
-  return output.split("\n").flatMap((line) => {
-    const [, pid, parentPid, state, command] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
-    if (pid === undefined || state?.startsWith("Z")) return [];
-    return [{ pid: Number(pid), parentPid: Number(parentPid), command: command ?? "" }];
-  });
 }

@@ -17,6 +17,9 @@ class Stage {
   previousLags = false;
   /** Holds reads up until it is called. */
   release: (() => void) | undefined;
+  /** The counter that is never set, where it differs from the clock. */
+  steady: number | undefined;
+  readonly sleeps: number[] = [];
   private readonly records: AgentKeyRecord[] = [];
   readonly keys;
 
@@ -26,7 +29,11 @@ class Stage {
       { secretId: "valmi/dev/support/agent-key", ...options },
       {
         clock: this.clock,
-        sleep: async (milliseconds) => this.clock.advanceBy(milliseconds),
+        steady: () => this.steady ?? this.clock.now(),
+        sleep: async (milliseconds) => {
+          this.sleeps.push(milliseconds);
+          this.pass(milliseconds);
+        },
         read: async (label) => {
           this.reads.push(`${label === "AWSCURRENT" ? "current" : "previous"} ${this.seconds()}`);
           const found = this.records.at(label === "AWSCURRENT" ? -1 : this.previousLags ? -3 : -2);
@@ -42,6 +49,12 @@ class Stage {
         },
       },
     );
+  }
+
+  /** Time goes by, upon the clock and upon the counter. */
+  pass(milliseconds: number): void {
+    this.clock.advanceBy(milliseconds);
+    if (this.steady !== undefined) this.steady += milliseconds;
   }
 
   seconds = () => (this.clock.now() - START) / SECOND;
@@ -291,6 +304,41 @@ describe("a call whose key is refused", () => {
     const use = async (key: AgentKey) => key.reveal();
     expect(await stage.keys.call(use, (outcome) => outcome === "agent_key_0")).toBe("agent_key_1");
   });
+});
+
+describe("a clock that is set back by hours", () => {
+  async function setBack(): Promise<Stage> {
+    const stage = new Stage();
+    stage.steady = 0;
+    await stage.call();
+    stage.clock.advanceBy(-5 * HOUR);
+    stage.rotate(0);
+    stage.revoke(0);
+    return stage;
+  }
+
+  test("makes no call wait for longer than five seconds", async () => {
+    const stage = await setBack();
+    expect(await stage.call()).toBe(200);
+    expect(stage.sleeps).toEqual([5 * SECOND]);
+    await stage.keys.refresh();
+    expect(stage.sleeps).toEqual([5 * SECOND, 5 * SECOND]);
+  });
+
+  test("keeps no key for longer than five minutes", async () => {
+    const stage = await setBack();
+    stage.pass(10 * MINUTE);
+    expect(await current(stage)).toBe("agent_key_1");
+  });
+});
+
+test("the time in which a function is frozen counts, though no counter has counted it", async () => {
+  const stage = new Stage();
+  stage.steady = 0;
+  await current(stage);
+  stage.rotate();
+  stage.clock.advanceBy(10 * MINUTE);
+  expect(await current(stage)).toBe("agent_key_1");
 });
 
 test("any other failure is passed on and not repeated", async () => {

@@ -84,10 +84,13 @@ class Stage {
   readonly clock = new FrozenClock();
   readonly signals = new EventEmitter();
   readonly told: string[] = [];
-  readonly waits: { ms: number; go: () => void }[] = [];
+  waits: { ms: number; go: () => void }[] = [];
+  /** The counter that is never set. */
+  steady = 0;
   key = "agent_key_0";
   isReadable = true;
-  isTerminal = false;
+  /** What a terminal sends to the whole process group, if one is there. */
+  fromTerminal: readonly NodeJS.Signals[] | undefined;
   queue: FakeQueue | undefined;
   secretId = SECRET;
   reads = 0;
@@ -116,13 +119,19 @@ class Stage {
         keys: { refresh, status },
         ...(this.queue && { events: { queue: this.queue, secretId: this.secretId } }),
         clock: this.clock,
+        steady: () => this.steady,
         random: () => 0.5,
         tell: (line) => this.told.push(line),
         signals: this.signals,
-        isTerminal: this.isTerminal,
+        ...(this.fromTerminal && {
+          witness: { saw: async (signal) => this.fromTerminal?.includes(signal) ?? false },
+        }),
         wait: (ms, signal) =>
           new Promise((resolve, reject) => {
-            const abort = () => reject(signal.reason);
+            const abort = () => {
+              this.waits = this.waits.filter(({ go: each }) => each !== go);
+              reject(signal.reason);
+            };
             signal.addEventListener("abort", abort);
             const go = () => {
               signal.removeEventListener("abort", abort);
@@ -219,7 +228,7 @@ test("passes signals on, and answers like a shell where one ends the command", a
 
 test("does not repeat what a terminal sends to the command by itself", async () => {
   const stage = new Stage();
-  stage.isTerminal = true;
+  stage.fromTerminal = ["SIGINT"];
   const run = stage.run(["exit 0"]);
   await stage.started(1);
   stage.signal("SIGINT");
@@ -352,13 +361,37 @@ describe("with a hook", () => {
     const run = stage.run([], { onNewKey: { kind: "hook", hook } });
     await stage.started(1);
     await stage.rotate();
-    await stage.tick();
-    await stage.tick();
-    await stage.until(() => stage.waits.length > 0);
+    await stage.tick(5 * MINUTE);
+    await stage.tick(5 * MINUTE);
+    await stage.until(() => stage.waits.some(({ ms }) => ms === 5 * MINUTE));
     expect(stage.lines().filter((line) => line === "hook")).toHaveLength(2);
     expect(stage.told).toContain("the hook ended with 1; it is run again at the next look");
     stage.signal("SIGTERM");
     await run;
+  });
+
+  const started = (stage: Stage) =>
+    stage.lines().flatMap((line) => (line.startsWith("hook ") ? Number(line.split(" ")[1]) : []));
+  const hanging = (stage: Stage) =>
+    `sleep 1000 & echo "hook $!" >> ${stage.log}; echo "hook $$" >> ${stage.log}; sleep 1001`;
+
+  test("kills one that hangs, with all that it has started, and runs it again", async () => {
+    const stage = new Stage();
+    const run = stage.run([], { onNewKey: { kind: "hook", hook: hanging(stage) } });
+    await stage.started(1);
+    await stage.rotate();
+    await stage.until(() => started(stage).length === 2);
+    await stage.tick(MINUTE);
+    await stage.until(() => started(stage).every((pid) => !isRunning(pid)));
+    await stage.tick(5 * MINUTE);
+    await stage.until(() => started(stage).length === 4);
+    expect(stage.told).toContain(
+      "the hook did not end within 60 s, and was killed with all that it had started; it is run again at the next look",
+    );
+    stage.signal("SIGTERM");
+    await run;
+    await stage.until(() => started(stage).every((pid) => !isRunning(pid)));
+    expect(stage.told.filter((line) => line.startsWith("the hook"))).toHaveLength(1);
   });
 });
 
@@ -385,6 +418,28 @@ test("lets the command run while the secret can't be read, and says for how long
   stage.signal("SIGTERM");
   expect(await run).toBe(0);
   expect(stage.pids()).toHaveLength(1);
+});
+
+test("tells of an outage again after an hour, though the clock was set back meanwhile", async () => {
+  const stage = new Stage();
+  const run = stage.run();
+  await stage.started(1);
+  stage.isReadable = false;
+  const looks = async (count: number) => {
+    for (let look = 0; look < count; look++) {
+      await stage.tick();
+      await stage.until(() => stage.waits.length > 0);
+    }
+  };
+  await looks(1);
+  stage.clock.advanceBy(-5 * HOUR);
+  await looks(1);
+  expect(stage.told).toHaveLength(1);
+  stage.steady = HOUR;
+  await looks(1);
+  expect(stage.told).toHaveLength(2);
+  stage.signal("SIGTERM");
+  await run;
 });
 
 describe("with a queue of events", () => {

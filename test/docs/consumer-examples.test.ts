@@ -56,7 +56,7 @@ test("the runner: its command names the secret and the queue", () => {
   const synthesised = synthesise(supportRunner);
   const outputs = synthesised.configuration.output as unknown as Record<string, { value: string }>;
   expect(outputs["support-command"]?.value).toMatch(
-    /^npx --no-install valmi-agent-keys exec --secret \$\{aws_secretsmanager_secret\..+\.arn\} --events \$\{aws_sqs_queue\..+\.url\} -- node agent\.js$/,
+    /^node_modules\/\.bin\/valmi-agent-keys exec --secret \$\{aws_secretsmanager_secret\..+\.arn\} --events \$\{aws_sqs_queue\..+\.url\} -- node agent\.js$/,
   );
   expect(synthesised.all("aws_cloudwatch_event_permission")).toEqual([]);
 });

@@ -85,13 +85,8 @@ test.each([
       'import os; print(os.environ["VALMI_AGENT_KEY"], os.environ["VALUE_AGENT_SECRET"])',
     );
     const words = example("sh", number).trim().split(" ");
-    expect([...words.slice(0, 3), words.at(-2)]).toEqual([
-      "npx",
-      "--no-install",
-      "valmi-agent-keys",
-      program,
-    ]);
-    const args = words.slice(3).map((word) => (word === "python" ? "python3" : word));
+    expect([words[0], words.at(-2)]).toEqual(["node_modules/.bin/valmi-agent-keys", program]);
+    const args = words.slice(1).map((word) => (word === "python" ? "python3" : word));
     const command = path.join(ROOT, "cli/valmi-agent-keys.js");
     const { stdout } = await run(process.execPath, [command, ...args], { cwd: folder, env });
     expect(stdout).toBe(`${key.reveal()} ${key.reveal()}\n`);
