@@ -1,4 +1,8 @@
 import type { InstanceFacts } from "../../../core/audit/facts";
+import { type FindingName, finding } from "../../../core/audit/findings";
+import { type Memory, NOTHING, type Remembered } from "../../../core/audit/memory";
+import type { Run } from "../../../core/audit/run";
+import type { AuditSettings } from "../../../core/audit/settings";
 import type { Thresholds } from "../../../core/audit/thresholds";
 import type { IntentRecord } from "../../../core/intent-table/stored-intent";
 import { DAY, HOUR } from "../../../local/clock";
@@ -40,6 +44,43 @@ export function facts(overrides: Partial<InstanceFacts> = {}): InstanceFacts {
     },
     ...overrides,
   };
+}
+
+/** Changes of what the value and the Control Plane say. */
+export const deep = (changes: object) => ({
+  deep: { ...facts().deep, ...changes } as InstanceFacts["deep"] & object,
+});
+
+/** Changes of what they say of the key. */
+export const key = (changes: object) => deep({ key: { ...facts().deep?.key, ...changes } });
+
+/** An instance whose value is not looked at. */
+export function listed(overrides: Partial<InstanceFacts> = {}): InstanceFacts {
+  const { deep: _, ...shallow } = facts(overrides);
+  return shallow;
+}
+
+/** A run at some time, which remembers nothing but what is said. */
+export function runAt(now: number, before: Partial<Memory> = {}, settings: Partial<AuditSettings> = {}): Run {
+  return {
+    now,
+    before: { ...NOTHING, ...before },
+    settings: {
+      environment: "dev",
+      nameStart: "valmi/dev/",
+      nameEnd: "/agent-key",
+      thresholds: THRESHOLDS,
+      location: { accountId: "123456789012", region: "eu-west-1" },
+      heals: true,
+      runbookUrl: "docs/operations.md",
+      ...settings,
+    },
+  };
+}
+
+/** What the last run has left of one finding. */
+export function remembered(name: FindingName, overrides: Partial<Remembered> = {}): Remembered {
+  return { ...finding(name, "support", "-"), since: START, ...overrides };
 }
 
 /** The intent of a mint upon the current version, a day after the first key. */
