@@ -142,6 +142,17 @@ describe("the schedule", () => {
   });
 });
 
+describe("who reads the key", () => {
+  test("is noted after 30 days in which nobody was seen to", () => {
+    expect(namesOf(facts({ unused: { since: NOW - 30 * DAY + 1 } }))).toEqual([]);
+    expect(namesOf(facts({ unused: { since: NOW - 30 * DAY } }))).toEqual(["note key-unused"]);
+  });
+
+  test("is noted when somebody reads it again", () => {
+    expect(namesOf(facts({ unused: { since: START, readAgainAt: NOW } }))).toEqual(["note key-used-again"]);
+  });
+});
+
 test("a paused instance is left alone, and paged all the same", () => {
   const pause = intentRecord({ outcome: "paused", attemptEndsAt: NOW + HOUR });
   const refused = { ...facts(key({ accepted: false, belongsTo: undefined })), intents: [pause] };
