@@ -13,7 +13,7 @@ abstract class Credential {
   /** The first 12 hexadecimal digits of the text's SHA-256: tells two credentials apart, gives neither away. */
   readonly fingerprint: string;
 
-  /** Throws a `TypeError`, without the text, where the text is empty or has characters that no header can carry. */
+  /** Throws a `TypeError`, which does not hold the text, if the text is empty or has characters that no header can carry. */
   constructor(
     private readonly noun: string,
     text: string,
@@ -58,7 +58,7 @@ function describeText(text: unknown): string {
 
 /** The credential of one agent instance, minted by the Control Plane. */
 export class AgentKey extends Credential {
-  /** For the compiler only, which would else take one credential for the other. */
+  /** For the compiler only, which would otherwise take one credential for the other. */
   declare readonly kind: "agent key";
 
   constructor(text: string) {

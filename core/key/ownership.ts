@@ -3,8 +3,8 @@ import { arnParts } from "../rules";
 
 /**
  * The ownership marker: a line in the instance's description at the Control Plane that says which secret holds its key.
- * Creating is repeated after a lost answer or a failed apply; an instance of the right name may then be ours,
- * half-made, or somebody else's, whose present users would lose their key by our refresh. Only the marker tells.
+ * A create is repeated after a lost answer or a failed apply. An instance of the right name may then be ours and half-made,
+ * or it is somebody else's, whose users would lose their key by our refresh. Only the marker tells which.
  */
 export interface SecretLocation {
   readonly accountId: string;
@@ -41,7 +41,7 @@ export function ownershipOf(
     : "theirs";
 }
 
-/** The secret that the marker names; `undefined` where there is no marker. */
+/** The secret that the marker names; `undefined` if there is no marker. */
 export function ownerOf(description: string | undefined): SecretLocation | undefined {
   const match = MARKER.exec(description ?? "");
   if (!match) return undefined;

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { AGENT_KEY_FIELD, SECRET_TAGS } from "../contract";
+import { schemaOf } from "../schema";
 import { AgentKey } from "./credential";
 
 /** Raised when a later release changes the meaning of a field. Readers accept every version up to their own. */
@@ -17,12 +18,12 @@ export interface AgentKeyRecord {
   readonly pricing: string;
   readonly environment: string;
   readonly controlPlaneUrl: string;
-  /** When the Control Plane issued the key, in milliseconds since the epoch, on the Control Plane's clock. */
+  /** When the key was minted, in milliseconds since the epoch, on the Control Plane's clock. */
   readonly issuedAt: number;
   /**
-   * Until when the key that this one's refresh replaced still works, on the Control Plane's clock: the version under
-   * AWSPREVIOUS holds it, unless somebody had refreshed elsewhere. Absent where the key was created with its instance, or
-   * stored by a person, so that no refresh is known.
+   * Until when the key that this one's refresh replaced still works, on the Control Plane's clock. The version under
+   * AWSPREVIOUS holds that key, unless somebody had refreshed elsewhere. Absent if no refresh is known: the key was created
+   * with its instance, or a person stored it.
    */
   readonly previousKeyExpiresAt?: number;
 }
@@ -32,6 +33,16 @@ export class UnreadableSecretValueError extends Error {
   override readonly name = "UnreadableSecretValueError";
 }
 
+/**
+ * What is written: flat JSON, every value a string and every field always there. ECS and the Lambda extension inject single
+ * fields by name, and fail a task whose field is missing.
+ */
+type StoredValue = Readonly<
+  Record<Exclude<keyof AgentKeyRecord, "agentKey"> | typeof AGENT_KEY_FIELD, string> & {
+    schemaVersion: typeof SCHEMA_VERSION;
+  }
+>;
+
 const LAST_TIME = Date.UTC(9999, 11, 31);
 const text = v.pipe(v.string(), v.nonEmpty());
 const optionalText = v.optional(v.string(), "");
@@ -40,36 +51,35 @@ const isoTime = v.pipe(
   v.string(),
   v.check((time) => Math.abs(Date.parse(time)) <= LAST_TIME),
 );
-const storedValue = v.object({
-  schemaVersion: v.literal(SCHEMA_VERSION),
-  [AGENT_KEY_FIELD]: text,
-  agentInstanceId: text,
-  agentInstanceName: optionalText,
-  agentTypeId: optionalText,
-  accountId: optionalText,
-  contactId: optionalText,
-  subscription: optionalText,
-  pricing: optionalText,
-  environment: optionalText,
-  controlPlaneUrl: optionalText,
-  issuedAt: isoTime,
-  previousKeyExpiresAt: v.optional(v.union([v.literal(""), isoTime]), ""),
-});
+const storedValue = schemaOf<StoredValue>()(
+  v.object({
+    schemaVersion: v.literal(SCHEMA_VERSION),
+    [AGENT_KEY_FIELD]: text,
+    agentInstanceId: text,
+    agentInstanceName: optionalText,
+    agentTypeId: optionalText,
+    accountId: optionalText,
+    contactId: optionalText,
+    subscription: optionalText,
+    pricing: optionalText,
+    environment: optionalText,
+    controlPlaneUrl: optionalText,
+    issuedAt: isoTime,
+    previousKeyExpiresAt: v.optional(v.union([v.literal(""), isoTime]), ""),
+  }),
+);
 
-/**
- * Flat JSON, every value a string and every field always there: ECS and the Lambda extension inject single fields by
- * name, and fail a task whose field is missing.
- */
 export function serialiseRecord(record: AgentKeyRecord): string {
   const { agentKey, issuedAt, previousKeyExpiresAt, ...mapping } = record;
-  return JSON.stringify({
+  const value: StoredValue = {
     schemaVersion: SCHEMA_VERSION,
     [AGENT_KEY_FIELD]: agentKey.reveal(),
     ...mapping,
     issuedAt: new Date(issuedAt).toISOString(),
     previousKeyExpiresAt:
       previousKeyExpiresAt === undefined ? "" : new Date(previousKeyExpiresAt).toISOString(),
-  });
+  };
+  return JSON.stringify(value);
 }
 
 /** Throws an `UnreadableSecretValueError` that names the first field at fault. */
@@ -119,12 +129,12 @@ export interface MappedInstance {
 
 /** Makes a record from what the Control Plane says of the instance and what Terraform wrote into the secret's tags. */
 export function composeRecord(
-  issued: { readonly agentKey: AgentKey; readonly issuedAt: number; readonly previousKeyExpiresAt?: number },
+  minted: { readonly agentKey: AgentKey; readonly issuedAt: number; readonly previousKeyExpiresAt?: number },
   instance: MappedInstance,
   tags: Readonly<Record<string, string>>,
 ): AgentKeyRecord {
   return {
-    agentKey: issued.agentKey,
+    agentKey: minted.agentKey,
     agentInstanceId: instance.id,
     agentInstanceName: instance.name,
     agentTypeId: instance.agentTypeId,
@@ -134,9 +144,9 @@ export function composeRecord(
     pricing: tags[SECRET_TAGS.pricing] ?? "",
     environment: tags[SECRET_TAGS.environment] ?? "",
     controlPlaneUrl: tags[SECRET_TAGS.controlPlaneUrl] ?? "",
-    issuedAt: issued.issuedAt,
-    ...(issued.previousKeyExpiresAt === undefined
+    issuedAt: minted.issuedAt,
+    ...(minted.previousKeyExpiresAt === undefined
       ? {}
-      : { previousKeyExpiresAt: issued.previousKeyExpiresAt }),
+      : { previousKeyExpiresAt: minted.previousKeyExpiresAt }),
   };
 }

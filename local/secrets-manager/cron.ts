@@ -7,7 +7,11 @@ const HORIZON_DAYS = 8 * 366;
 const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-/** `cron(0 H D M W *)` as Secrets Manager reads it: whole hours, UTC, Sunday is 1. */
+/**
+ * `cron(0 H D M W *)` as Secrets Manager reads it: whole hours, UTC, Sunday is 1. Nothing in this project writes such an
+ * expression: its secrets rotate after a number of days. It is read for other users of the local Secrets Manager, whose
+ * Terraform may have one, and because it is part of what the service accepts.
+ */
 export interface Cron {
   /** Ascending. */
   readonly hours: readonly number[];
