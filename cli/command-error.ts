@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { UsageError } from "../core/command-line";
+import { reasonOf } from "../core/reason";
 import { VersionConflictError } from "../core/secrets/secret-store";
 import { SettingsError } from "../core/settings/function-settings";
 
@@ -14,7 +15,7 @@ export const EXIT_CODES = {
   },
   findings: {
     code: 4,
-    says: "done, and something is wrong: a finding that is more than a note, a key that is not valid, a check that failed",
+    says: "done, and something is wrong: a finding that is more than a note, a key that is not valid, a check that failed, what could not be looked at",
   },
   unfinished: { code: 5, says: "unfinished: the text says how far it came" },
 } as const;
@@ -55,5 +56,5 @@ export function given<T>(make: () => T): T {
 }
 
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : "unknown error";
+  return error instanceof CommandError || error instanceof CommanderError ? error.message : reasonOf(error);
 }

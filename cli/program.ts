@@ -19,6 +19,9 @@ import { registerVerify } from "./commands/verify";
 import { type OperatorPorts, processPorts } from "./ports";
 import { processTerminal, type Terminal } from "./terminal";
 
+// The package's own, in a clone and where it is installed.
+const { version }: { readonly version: string } = require("valmi-agent-keys/package.json");
+
 /** In the order of the help. */
 const COMMANDS: readonly Register[] = [
   registerStatus,
@@ -57,16 +60,29 @@ export async function run(args: readonly string[], ports: ProgramPorts = PROCESS
   try {
     await createProgram(ports).parseAsync(args, { from: "user" });
   } catch (error) {
+    const exit = exitOf(error);
     // Commander has told by itself what was wrong with the options; help is no error.
     if (!(error instanceof CommanderError)) ports.terminal.tell(`error: ${messageOf(error)}`);
-    ports.exit(EXIT_CODES[exitOf(error)].code);
+    if (exit !== "done" && asksForJson(args)) {
+      const message = messageOf(error).replace(KEY_SHAPE, "[masked]");
+      ports.terminal.print(
+        JSON.stringify({ error: { exit, code: EXIT_CODES[exit].code, message } }, null, 2),
+      );
+    }
+    ports.exit(EXIT_CODES[exit].code);
   }
+}
+
+/** What follows `exec` may be another program's. */
+function asksForJson(args: readonly string[]): boolean {
+  return args[0] !== "exec" && args.includes("--json");
 }
 
 /** The operator's commands, and the runner. Keys come in by standard input only, and never go out: fingerprints do. */
 function createProgram({ portsFor, terminal, exit }: ProgramPorts): Command {
   const program = new Command("valmi-agent-keys")
     .description("Operate the agent keys of Valmi agent instances on AWS")
+    .version(version, "--version", "print the version")
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({

@@ -34,7 +34,7 @@ async function adopt(
     secretName: options.secret,
     apiKeySecret: options.apiKeySecret,
     auth: options.auth,
-    text: await ports.terminal.readInput("agent key"),
+    text: await ports.terminal.readKey("agent key"),
   });
   return {
     text: `stored key ${done.fingerprint} of agent instance ${done.agentInstanceId}; now deploy again`,

@@ -2,18 +2,19 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { DescribeTrailsCommand, GetTrailStatusCommand } from "@aws-sdk/client-cloudtrail";
 import { GetFunctionConfigurationCommand, ResourceNotFoundException } from "@aws-sdk/client-lambda";
-import Table from "cli-table3";
 import type { Command } from "commander";
 import { lambdaRotationFunction, snsAlerts } from "../../core/audit/ports";
 import { command } from "../../core/command-line";
 import { AUDIT_ENV, AWS_PROVIDER_VERSIONS } from "../../core/contract";
 import { MINUTE_MS, moment, span } from "../../core/time";
 import type { CommandLine } from "../answer";
+import { messageOf } from "../command-error";
 import { connectOnTime, type EnvironmentAccess, openEnvironment } from "../instances/environment";
 import { type ListedInstance, listSome, nameOf } from "../instances/instance";
 import { type EnvironmentOption, environment, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
-import { TABLE_STYLE } from "../tables";
+import { coloured, table } from "../tables";
+import type { Terminal } from "../terminal";
 
 export function registerDoctor(program: Command, line: CommandLine): void {
   program
@@ -36,7 +37,7 @@ async function doctor(ports: OperatorPorts, options: EnvironmentOption) {
   }
   const isHealthy = checks.every(({ state }) => state !== "problem");
   return {
-    text: checksTable(checks),
+    text: checksTable(ports.terminal, checks),
     json: checks,
     exit: isHealthy ? ("done" as const) : ("findings" as const),
   };
@@ -83,6 +84,7 @@ async function examine(
 ): Promise<Check[]> {
   const checks: Check[] = [];
   const check = async (name: CheckName, look: () => Promise<Judgement>): Promise<boolean> => {
+    ports.terminal.progress(`${environment}: ${name}`);
     const judgement = await look().catch(failed);
     checks.push({ environment, name, ...judgement });
     return judgement.state === "ok";
@@ -245,28 +247,29 @@ function compare(a: string, b: string): number {
 
 /** What a person may not look at is not wrong for that. */
 function failed(error: unknown): Judgement {
-  const { name, message } = error instanceof Error ? error : new Error("unknown error");
-  if (/AccessDenied|NotAuthorized|UnauthorizedOperation|AuthorizationError/.test(name)) {
+  const message = messageOf(error);
+  if (/AccessDenied|NotAuthorized|UnauthorizedOperation|AuthorizationError/.test((error as Error).name)) {
     return unseen(`you may not look: ${message}`);
   }
   const [what, ...rest] = message.split("; ");
   return problem(what ?? message, rest.join("; ") || "repair it, and run doctor again");
 }
 
-function checksTable(checks: readonly Check[]): string {
-  const table = new Table({
-    head: ["environment", "check", "", "what was seen"],
-    colWidths: [null, null, null, 76],
-    wordWrap: true,
-    ...TABLE_STYLE,
-  });
-  for (const { environment, name, state, detail, fix } of checks) {
-    table.push([
+function checksTable(terminal: Terminal, checks: readonly Check[]): string {
+  const states = {
+    ok: coloured(terminal, "green", "ok"),
+    problem: coloured(terminal, "red", "PROBLEM"),
+    unseen: "unseen",
+  };
+  return table(
+    terminal,
+    ["environment", "check", "", "what was seen"],
+    checks.map(({ environment, name, state, detail, fix }) => [
       environment,
       name,
-      { ok: "ok", problem: "PROBLEM", unseen: "unseen" }[state],
+      states[state],
       fix === undefined ? detail : `${detail}\n→ ${fix}`,
-    ]);
-  }
-  return table.toString();
+    ]),
+    { 3: 74 },
+  );
 }

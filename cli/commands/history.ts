@@ -1,16 +1,16 @@
-import Table from "cli-table3";
 import type { Command } from "commander";
 import type { JournalEntries } from "../../core/audit/journal";
 import type { IntentRecord } from "../../core/intent-table/stored-intent";
 import { moment, span } from "../../core/time";
 import type { CommandLine } from "../answer";
-import { openEnvironment } from "../instances/environment";
+import { lookAtEach, type Seen, unseenLines } from "../instances/each";
 import { askedBecause, oldKeyLife, outcomeOf } from "../instances/history";
-import { chosenInstances, type ListedInstance, nameOf } from "../instances/instance";
+import { chosenInstances, nameOf } from "../instances/instance";
 import { iso } from "../json";
 import { type EnvironmentOption, environment, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
-import { TABLE_STYLE } from "../tables";
+import { table } from "../tables";
+import type { Terminal } from "../terminal";
 
 export function registerHistory(program: Command, line: CommandLine): void {
   program
@@ -25,28 +25,34 @@ export function registerHistory(program: Command, line: CommandLine): void {
 
 /** What became of one instance's keys: the records of its rotations, and what the auditor did and saw. */
 interface History {
-  readonly instance: ListedInstance;
   readonly records: readonly IntentRecord[];
   readonly journal: JournalEntries;
 }
 
 async function history(ports: OperatorPorts, name: string | undefined, options: EnvironmentOption) {
-  const histories: History[] = [];
-  for (const instance of await chosenInstances(ports, name, options.environment)) {
-    const access = await openEnvironment(ports, instance);
-    const records = await access.history.ofSecret(instance.secretArn);
-    histories.push({ instance, records, journal: await access.journal.ofSecret(instance.secretArn) });
-  }
-  return { text: historyTable(histories), json: histories.map(historyJson) };
+  const seen = await lookAtEach(
+    ports,
+    await chosenInstances(ports, name, options.environment),
+    async () => {},
+    async (instance): Promise<History> => ({
+      records: await instance.history.ofSecret(instance.secretArn),
+      journal: await instance.journal.ofSecret(instance.secretArn),
+    }),
+  );
+  const unseen = unseenLines(seen);
+  return {
+    text: [historyTable(ports.terminal, seen), ...unseen].join("\n"),
+    json: seen.map(historyJson),
+    exit: unseen.length === 0 ? ("done" as const) : ("findings" as const),
+  };
 }
 
 /** One table for all, newest last. */
-function historyTable(histories: readonly History[]): string {
-  const table = new Table({
-    head: ["instance", "begun", "outcome", "key", "replaced", "took", "grace left", "old key then"],
-    ...TABLE_STYLE,
-  });
-  for (const { instance, records, journal } of histories) {
+function historyTable(terminal: Terminal, seen: readonly Seen<History>[]): string {
+  const rows: string[][] = [];
+  for (const { listed, value } of seen) {
+    if (!value) continue;
+    const { records, journal } = value;
     const ofRecords = records.map((record) => {
       const { takenAt, settledAt, graceLeftMs } = record;
       const cells = [
@@ -65,14 +71,18 @@ function historyTable(histories: readonly History[]): string {
       return { at, cells: [askedBecause(act).join("\n"), "", "", took, "", ""] };
     });
     const inOrder = [...ofRecords, ...ofAuditor].sort((a, b) => a.at - b.at);
-    for (const { at, cells } of inOrder) table.push([nameOf(instance), moment(at), ...cells]);
+    for (const { at, cells } of inOrder) rows.push([nameOf(listed), moment(at), ...cells]);
   }
-  return table.length === 0 ? "No rotation is on record." : table.toString();
+  if (rows.length === 0) return "No rotation is on record.";
+  const head = ["instance", "begun", "outcome", "key", "replaced", "took", "grace left", "old key then"];
+  return table(terminal, head, rows);
 }
 
-function historyJson({ instance, records, journal }: History): object {
+function historyJson({ listed, value, unseen }: Seen<History>): object {
+  if (!value) return { instance: nameOf(listed), unseen };
+  const { records, journal } = value;
   return {
-    instance: nameOf(instance),
+    instance: nameOf(listed),
     records: records.map(
       ({ takenAt, graceFrom, settledAt, attemptEndsAt, previousKeyExpiresAt, ...record }) => ({
         ...record,

@@ -58,7 +58,7 @@ async function set(
     secretName: options.secret,
     controlPlaneUrl: options.controlPlane,
     auth: options.auth,
-    text: await ports.terminal.readInput(WHAT_IS_READ),
+    text: await ports.terminal.readKey(WHAT_IS_READ),
   });
   return {
     text:
@@ -122,7 +122,7 @@ async function store(
  * Throws, and stores nothing, if the text is not a key, is the present one, is refused, or is another workspace's.
  */
 async function rotate(ports: OperatorPorts, { environment }: Required<EnvironmentOption>) {
-  const text = await ports.terminal.readInput(WHAT_IS_READ);
+  const text = await ports.terminal.readKey(WHAT_IS_READ);
   const next = given(() => new ControlPlaneApiKey(text));
   const instances = await listSome(ports, environment);
   const access = await openEnvironment(ports, instances[0] as ListedInstance);

@@ -105,7 +105,7 @@ async function revoke(ports: OperatorPorts, name: string, options: RevokeOptions
     }
     if (step === "give-up") throw stillAccepted(facts, steps.includes("deactivate"));
     terminal.tell(explain(step, facts));
-    await agree(terminal, QUESTIONS[step], options.yes);
+    await agree(terminal, QUESTIONS[step], options.yes, steps.length > 0);
     if (step === "deactivate") {
       await (await instance.connect()).updateInstance(leaked.agentInstanceId, { isActive: false });
     } else {

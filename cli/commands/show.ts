@@ -8,6 +8,7 @@ import { exitOf, lastRead, nextRotation, statusJson, statusOf, yesNo } from "../
 import { json, region } from "../options";
 import type { OperatorPorts } from "../ports";
 import { factsTable } from "../tables";
+import type { Terminal } from "../terminal";
 
 export function registerShow(program: Command, line: CommandLine): void {
   program
@@ -22,14 +23,14 @@ export function registerShow(program: Command, line: CommandLine): void {
 async function show(ports: OperatorPorts, name: string) {
   const [audited] = (await auditInstances(ports, [await findInstance(ports, name)])) as [Audited];
   return {
-    text: showText(audited),
+    text: showText(ports.terminal, audited),
     json: { ...statusJson(audited), facts: audited.facts },
     exit: exitOf([audited]),
   };
 }
 
 /** Everything of one instance. */
-function showText(audited: Audited): string {
+function showText(terminal: Terminal, audited: Audited): string {
   const { facts, listed } = audited;
   const status = statusOf(audited);
   const { deep } = facts;
@@ -57,7 +58,10 @@ function showText(audited: Audited): string {
     ["finding", status.findings.map(({ name, text }) => `${name}: ${text}`).join("\n")],
   ];
   if (deep?.value !== undefined && deep.value !== "readable") rows.push(["value", deep.value]);
-  return factsTable(rows.filter((row): row is [string, string] => Boolean(row[1])));
+  return factsTable(
+    terminal,
+    rows.filter((row): row is [string, string] => Boolean(row[1])),
+  );
 }
 
 function atControlPlane({ deep }: InstanceFacts): string | undefined {

@@ -1,13 +1,14 @@
-import Table from "cli-table3";
 import type { Command } from "commander";
 import { span } from "../../core/time";
 import type { CommandLine } from "../answer";
 import { type Audited, auditInstances } from "../instances/audited";
+import { unseenLines } from "../instances/each";
 import { listSome, nameOf } from "../instances/instance";
-import { exitOf, nextRotation, statusJson, statusOf, yesNo } from "../instances/status";
+import { exitOf, type InstanceStatus, nextRotation, statusJson, statusOf, yesNo } from "../instances/status";
 import { type EnvironmentOption, environment, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
-import { TABLE_STYLE } from "../tables";
+import { coloured, table } from "../tables";
+import type { Terminal } from "../terminal";
 
 export function registerStatus(program: Command, line: CommandLine): void {
   program
@@ -22,30 +23,38 @@ export function registerStatus(program: Command, line: CommandLine): void {
 async function status(ports: OperatorPorts, options: EnvironmentOption) {
   const audited = await auditInstances(ports, await listSome(ports, options.environment));
   return {
-    text: [statusTable(audited), ...findingLines(audited)].join("\n"),
+    text: [statusTable(ports.terminal, audited), ...findingLines(audited), ...unseenLines(audited)].join(
+      "\n",
+    ),
     json: audited.map(statusJson),
     exit: exitOf(audited),
   };
 }
 
-function statusTable(audited: readonly Audited[]): string {
-  const table = new Table({
-    head: ["instance", "key", "age", "next rotation", "pending", "grace left", "accepted", "finding"],
-    ...TABLE_STYLE,
-  });
-  for (const status of audited.map(statusOf)) {
-    table.push([
-      status.name,
-      status.fingerprint ?? "none",
-      status.ageMs === undefined ? "" : span(status.ageMs),
-      nextRotation(status),
-      status.pendingMs === undefined ? "" : span(status.pendingMs),
-      status.graceLeftMs === undefined ? "" : span(status.graceLeftMs),
-      yesNo(status.accepted),
-      status.findings.map(({ name }) => name).join("\n"),
-    ]);
-  }
-  return table.toString();
+function statusTable(terminal: Terminal, audited: readonly Audited[]): string {
+  return table(
+    terminal,
+    ["instance", "key", "age", "next rotation", "pending", "grace left", "accepted", "finding"],
+    audited
+      .map(statusOf)
+      .map((status) => [
+        status.name,
+        status.fingerprint ?? (status.unseen === undefined ? "none" : ""),
+        status.ageMs === undefined ? "" : span(status.ageMs),
+        nextRotation(status),
+        status.pendingMs === undefined ? "" : span(status.pendingMs),
+        status.graceLeftMs === undefined ? "" : span(status.graceLeftMs),
+        status.accepted === false ? coloured(terminal, "red", "no") : yesNo(status.accepted),
+        findingNames(terminal, status),
+      ]),
+  );
+}
+
+function findingNames(terminal: Terminal, { findings, unseen }: InstanceStatus): string {
+  const names = findings.map(({ name, severity }) =>
+    coloured(terminal, severity === "note" ? "yellow" : "red", name),
+  );
+  return [...names, ...(unseen === undefined ? [] : [coloured(terminal, "red", "unseen")])].join("\n");
 }
 
 /** What the findings of a table say, one a line. */

@@ -1,12 +1,14 @@
-import Table from "cli-table3";
 import type { Command } from "commander";
+import type { ControlPlane } from "../../core/control-plane/client";
 import type { CommandLine } from "../answer";
-import { openEnvironment } from "../instances/environment";
-import { chosenInstances, type ListedInstance, nameOf } from "../instances/instance";
+import { lookAtEach, unseenLines } from "../instances/each";
+import type { Instance } from "../instances/environment";
+import { chosenInstances, nameOf } from "../instances/instance";
 import { readCurrent } from "../instances/keys";
 import { type EnvironmentOption, environment, json, region } from "../options";
 import type { OperatorPorts } from "../ports";
-import { TABLE_STYLE } from "../tables";
+import { coloured, table } from "../tables";
+import type { Terminal } from "../terminal";
 
 export function registerVerify(program: Command, line: CommandLine): void {
   program
@@ -20,14 +22,20 @@ export function registerVerify(program: Command, line: CommandLine): void {
 }
 
 async function verify(ports: OperatorPorts, name: string | undefined, options: EnvironmentOption) {
-  const verified: Verified[] = [];
-  for (const instance of await chosenInstances(ports, name, options.environment)) {
-    verified.push(await verifyInstance(ports, instance));
-  }
+  const seen = await lookAtEach(
+    ports,
+    await chosenInstances(ports, name, options.environment),
+    (_, access) => access.connect(),
+    verifyInstance,
+  );
+  const verified = seen.flatMap(({ value }) => value ?? []);
+  const isAllValid = verified.length === seen.length && verified.every(isValid);
   return {
-    text: verifyTable(verified),
-    json: verified.map((one) => ({ ...one, isValid: isValid(one) })),
-    exit: verified.every(isValid) ? ("done" as const) : ("findings" as const),
+    text: [verifyTable(ports.terminal, verified), ...unseenLines(seen)].join("\n"),
+    json: seen.map(({ listed, value, unseen }) =>
+      value ? { ...value, isValid: isValid(value) } : { name: nameOf(listed), unseen },
+    ),
+    exit: isAllValid ? ("done" as const) : ("findings" as const),
   };
 }
 
@@ -42,16 +50,14 @@ export interface Verified {
   readonly status: "active" | "inactive" | "no such instance";
 }
 
-/** Asks the Control Plane now. Throws where the value can't be read or the Control Plane doesn't answer. */
-async function verifyInstance(ports: OperatorPorts, listed: ListedInstance): Promise<Verified> {
-  const instance = { ...listed, ...(await openEnvironment(ports, listed)) };
+/** Asks the Control Plane now. Throws if the value can't be read or the Control Plane doesn't answer. */
+async function verifyInstance(instance: Instance, controlPlane: ControlPlane): Promise<Verified> {
   const { agentKey, agentInstanceId } = await readCurrent(instance);
-  const controlPlane = await instance.connect();
   const check = await controlPlane.checkAgentKey(agentKey);
   const known = await controlPlane.getInstance(agentInstanceId);
   const isOwn = check.accepted && check.agentInstanceId === agentInstanceId;
   return {
-    name: nameOf(listed),
+    name: nameOf(instance),
     fingerprint: agentKey.fingerprint,
     hasKnownFormat: agentKey.hasKnownFormat,
     existence: isOwn ? "this instance's" : check.accepted ? "another instance's" : "refused",
@@ -63,15 +69,17 @@ export function isValid({ existence, status }: Verified): boolean {
   return existence === "this instance's" && status === "active";
 }
 
-function verifyTable(verified: readonly Verified[]): string {
-  const table = new Table({
-    head: ["instance", "key", "1 format", "2 existence", "3 status", "valid"],
-    ...TABLE_STYLE,
-  });
-  for (const one of verified) {
-    const { name, fingerprint, hasKnownFormat, existence, status } = one;
-    const format = hasKnownFormat ? "as documented" : "another one";
-    table.push([name, fingerprint, format, existence, status, isValid(one) ? "yes" : "NO"]);
-  }
-  return table.toString();
+function verifyTable(terminal: Terminal, verified: readonly Verified[]): string {
+  return table(
+    terminal,
+    ["instance", "key", "1 format", "2 existence", "3 status", "valid"],
+    verified.map((one) => [
+      one.name,
+      one.fingerprint,
+      one.hasKnownFormat ? "as documented" : "another one",
+      one.existence,
+      one.status,
+      isValid(one) ? "yes" : coloured(terminal, "red", "NO"),
+    ]),
+  );
 }

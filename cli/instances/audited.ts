@@ -1,16 +1,16 @@
 import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
-import { type InstanceFacts, lookAt, lookDeeply } from "../../core/audit/facts";
+import { type InstanceFacts, lookAt, lookDeeply, shallowFacts } from "../../core/audit/facts";
 import type { Finding } from "../../core/audit/findings";
 import { findingsOf } from "../../core/audit/instance-findings";
 import type { JournalEntries } from "../../core/audit/journal";
 import { readAuditorSettings } from "../../core/audit/settings";
 import type { Thresholds } from "../../core/audit/thresholds";
-import type { UseMemory } from "../../core/audit/use";
-import type { ControlPlane } from "../../core/control-plane/client";
 import { secretsManagerFleet } from "../../core/secrets/fleet";
+import { SettingsError } from "../../core/settings/function-settings";
 import { DAY_MS } from "../../core/time";
 import type { OperatorPorts } from "../ports";
-import { connectOnTime, type EnvironmentAccess, openEnvironment } from "./environment";
+import { lookAtEach } from "./each";
+import { connectOnTime, type EnvironmentAccess, type Instance } from "./environment";
 import type { ListedInstance } from "./instance";
 
 /** One instance, looked at by the same eyes as the auditor's. */
@@ -21,55 +21,49 @@ export interface Audited {
   readonly journal: JournalEntries;
   /** The Control Plane's clock at that time. */
   readonly now: number;
+  /** Why it could not be looked at; then the facts are what the list says, and the clock is the machine's. */
+  readonly unseen?: string;
 }
 
-/** Secrets Manager and the Control Plane are both shared with rotation, which goes first. */
-const AT_ONCE = 4;
-
-/** Looks at the instances that are named, or at all of an environment, or at all there are. */
+/** Looks at instances. Throws what `lookAtEach` throws. */
 export async function auditInstances(
   ports: OperatorPorts,
   instances: readonly ListedInstance[],
 ): Promise<Audited[]> {
-  const audited: Audited[] = [];
-  for (const [, group] of byFunction(instances)) {
-    const [first] = group;
-    if (!first) continue;
-    const access = await openEnvironment(ports, first);
-    const thresholds = await configuredThresholds(ports, first, access);
-    const { use } = await access.memory.read();
-    // A refused API key is told once and not for every instance.
-    const controlPlane = await connectOnTime(access);
-    const waiting = [...group];
-    const work = async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        audited.push(await auditInstance(ports, access, controlPlane, thresholds, next, use.unused));
-        ports.terminal.progress(audited.length, instances.length);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-  }
-  return audited.sort((a, b) => instances.indexOf(a.listed) - instances.indexOf(b.listed));
-}
-
-async function auditInstance(
-  ports: OperatorPorts,
-  access: EnvironmentAccess,
-  controlPlane: ControlPlane,
-  thresholds: Thresholds | undefined,
-  listed: ListedInstance,
-  unused: UseMemory["unused"],
-): Promise<Audited> {
-  const [intents, journal] = await Promise.all([
-    access.history.ofSecret(listed.secretArn),
-    access.journal.ofSecret(listed.secretArn),
-  ]);
   const fleet = secretsManagerFleet(ports.aws.secretsManager);
-  const shallow = await lookAt({ fleet }, listed, intents, { unused: unused[listed.id] });
-  const facts = await lookDeeply({ secrets: access.secrets, controlPlane, clock: controlPlane }, shallow);
-  const now = controlPlane.now();
-  const findings = findingsOf(facts, thresholds ?? thresholdsOf(listed, access), now);
-  return { listed, facts, findings, journal, now };
+  const seen = await lookAtEach(
+    ports,
+    instances,
+    async (first, access) => ({
+      thresholds: await configuredThresholds(ports, first, access),
+      unused: (await access.memory.read()).use.unused,
+      // A refused API key is told once and not for every instance.
+      controlPlane: await connectOnTime(access),
+    }),
+    async (instance, { thresholds, unused, controlPlane }) => {
+      const [intents, journal] = await Promise.all([
+        instance.history.ofSecret(instance.secretArn),
+        instance.journal.ofSecret(instance.secretArn),
+      ]);
+      const shallow = await lookAt({ fleet }, instance, intents, { unused: unused[instance.id] });
+      const deps = { secrets: instance.secrets, controlPlane, clock: controlPlane };
+      const facts = await lookDeeply(deps, shallow);
+      const now = controlPlane.now();
+      return { facts, findings: findingsOf(facts, thresholds ?? thresholdsOf(instance), now), journal, now };
+    },
+  );
+  return seen.map(({ listed, value, unseen }) =>
+    value
+      ? { listed, ...value }
+      : {
+          listed,
+          facts: shallowFacts(listed, []),
+          findings: [],
+          journal: { asked: [], previousKeys: [] },
+          now: ports.clock.now(),
+          unseen,
+        },
+  );
 }
 
 /** What the auditor goes by; `undefined` if there is none, or it may not be looked at. */
@@ -85,15 +79,14 @@ async function configuredThresholds(
     return readAuditorSettings(Environment?.Variables ?? {}, settings.gracePeriodMs).audit.thresholds;
   } catch (error) {
     const { name } = error instanceof Error ? error : { name: "" };
-    if (name === "ResourceNotFoundException" || name === "AccessDeniedException") return undefined;
+    const isUnknown = name === "ResourceNotFoundException" || name === "AccessDeniedException";
+    // An auditor of another release may have other settings.
+    if (isUnknown || error instanceof SettingsError) return undefined;
     throw error;
   }
 }
 
-function thresholdsOf(
-  { rotation }: ListedInstance,
-  { settings, rotationFunctionArn }: EnvironmentAccess,
-): Thresholds {
+function thresholdsOf({ rotation, settings, rotationFunctionArn }: Instance): Thresholds {
   const { gracePeriodMs } = settings;
   // Without a schedule of its own, this command can't tell a secret that should rotate from one that should not.
   if (!rotation.enabled || rotation.automaticallyAfterDays === undefined) return { gracePeriodMs };
@@ -105,14 +98,4 @@ function thresholdsOf(
       functionArn: rotationFunctionArn,
     },
   };
-}
-
-/** Instances that share an environment, and with it a rotation function and its settings. */
-function byFunction(instances: readonly ListedInstance[]): Map<string, ListedInstance[]> {
-  const groups = new Map<string, ListedInstance[]>();
-  for (const instance of instances) {
-    const key = `${instance.environment} ${instance.secretName.split("/")[0]}`;
-    groups.set(key, [...(groups.get(key) ?? []), instance]);
-  }
-  return groups;
 }

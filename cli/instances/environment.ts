@@ -2,7 +2,7 @@ import { GetFunctionConfigurationCommand, ResourceNotFoundException } from "@aws
 import { dynamoDbAuditJournal, type JournalReader } from "../../core/audit/journal";
 import { type AuditMemory, dynamoDbAuditMemory } from "../../core/audit/memory";
 import { command } from "../../core/command-line";
-import type { ControlPlaneAuth } from "../../core/contract";
+import { type ControlPlaneAuth, SECRET_TAGS } from "../../core/contract";
 import { type ControlPlane, createControlPlane } from "../../core/control-plane/client";
 import { createFetch } from "../../core/control-plane/route";
 import { dynamoDbIntentReader, type IntentReader } from "../../core/intent-table/intent-reader";
@@ -47,8 +47,15 @@ export async function openInstance(ports: OperatorPorts, name: string): Promise<
 /** Reads the environment's settings from its rotation function. Throws the `CommandError` `failed` if there is none. */
 export async function openEnvironment(
   ports: OperatorPorts,
-  { environment, rotationFunction }: Pick<ListedInstance, "environment" | "rotationFunction">,
+  { environment, rotationFunction, secretName }: ListedInstance,
 ): Promise<EnvironmentAccess> {
+  if (!secretName.includes(`/${environment}/`)) {
+    throw new CommandError(
+      "failed",
+      `the name of its secret, ${secretName}, is not one that this project makes`,
+      `take the tag '${SECRET_TAGS.id}' off it if it holds no agent key of this project`,
+    );
+  }
   let settings: Settings;
   let rotationFunctionArn: string;
   try {

@@ -218,6 +218,7 @@ async function watch(
   let told = before?.mint ?? 0;
   let wasSeen = false;
   while (clock.now() < attempt.endsAt) {
+    terminal.progress(`${nameOf(instance)}: waiting for the new key, ${span(clock.now() - startedAt)}`);
     await ports.sleep(POLL_MS);
     const { versionStages } = await lookAgain(ports, instance);
     wasSeen ||= token !== undefined && versionStages[token]?.includes("AWSPENDING") === true;

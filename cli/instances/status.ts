@@ -30,10 +30,12 @@ export interface InstanceStatus {
   /** Since when nobody but the auditor was seen to read it; absent where somebody does. */
   readonly unusedSince?: number;
   readonly findings: readonly Finding[];
+  /** Why nothing but the list could be looked at. */
+  readonly unseen?: string;
 }
 
 /** Pure: the same facts give the same line. */
-export function statusOf({ listed, facts, findings, now }: Audited): InstanceStatus {
+export function statusOf({ listed, facts, findings, now, unseen }: Audited): InstanceStatus {
   const key = facts.deep?.key;
   const pausedUntil = pauseOf(facts, now);
   const graceEnd = graceEndsAt(facts);
@@ -57,12 +59,15 @@ export function statusOf({ listed, facts, findings, now }: Audited): InstanceSta
     ...(facts.deep?.instance && { isActive: facts.deep.instance.isActive }),
     ...(facts.unused && { unusedSince: facts.unused.since }),
     findings,
+    ...(unseen !== undefined && { unseen }),
   };
 }
 
 /** Whether a script should stop here: notes alone are no reason. */
-export function exitOf(audited: readonly Pick<Audited, "findings">[]): "done" | "findings" {
-  const isFound = audited.some(({ findings }) => findings.some(({ severity }) => severity !== "note"));
+export function exitOf(audited: readonly Pick<Audited, "findings" | "unseen">[]): "done" | "findings" {
+  const isFound = audited.some(
+    ({ findings, unseen }) => unseen !== undefined || findings.some(({ severity }) => severity !== "note"),
+  );
   return isFound ? "findings" : "done";
 }
 

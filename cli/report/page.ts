@@ -2,7 +2,7 @@ import { moment, span } from "../../core/time";
 import type { Audited } from "../instances/audited";
 import { askedBecause, oldKeyLife, outcomeOf } from "../instances/history";
 import { nameOf } from "../instances/instance";
-import { type InstanceStatus, lastRead, nextRotation, statusOf } from "../instances/status";
+import { exitOf, type InstanceStatus, lastRead, nextRotation, statusOf } from "../instances/status";
 import { drawTimeline, escapeText as e, told } from "./drawing";
 import { timelineOf } from "./lives";
 
@@ -64,9 +64,7 @@ article{break-inside:avoid;margin-bottom:14px}
 /** A page that needs nothing else: no script, no font, no address. It names keys by their fingerprints. */
 export function reportPage(audited: readonly Audited[], madeAt: number): string {
   const statuses = audited.map(statusOf);
-  const withFindings = statuses.filter(({ findings }) =>
-    findings.some(({ severity }) => severity !== "note"),
-  );
+  const withFindings = audited.filter((each) => exitOf([each]) === "findings");
   const oldest = Math.max(0, ...statuses.map(({ ageMs = 0 }) => ageMs));
   const environments = [...new Set(statuses.map(({ environment }) => environment))];
   const sums: [string, string][] = [
@@ -135,12 +133,14 @@ ${status.findings
       `<p class="findings${severity === "note" ? " note" : ""}"><b>${e(finding)}</b> ${e(text)}</p>`,
   )
   .join("\n")}
+${status.unseen === undefined ? "" : `<p class="findings"><b>unseen</b> ${e(status.unseen)}</p>`}
 ${timeline.keys.length === 0 ? '<p class="muted">No key is on record.</p>' : drawTimeline(timeline, `Keys of ${name}`, now)}
 ${recordList(audited, timeline.incidents.filter(({ kind }) => kind === "put back").map(told))}
 </article>`;
 }
 
-function stateBadge({ findings, accepted }: InstanceStatus): string {
+function stateBadge({ findings, accepted, unseen }: InstanceStatus): string {
+  if (unseen !== undefined) return '<span class="state bad">unseen</span>';
   const worst = findings.find(({ severity }) => severity !== "note") ?? findings[0];
   if (worst)
     return `<span class="state ${worst.severity === "note" ? "warn" : "bad"}">${e(worst.name)}</span>`;

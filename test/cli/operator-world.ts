@@ -58,6 +58,8 @@ export class OperatorWorld {
   /** Exists where the environment is deployed. */
   hasFunction = true;
   mayBeInvoked = true;
+  /** The function that may not be looked at. */
+  deniedFunction: string | undefined;
   selfTestFailures: readonly string[] = [];
   hasAuditor = true;
   /** ARNs, or `PendingConfirmation`. */
@@ -72,9 +74,14 @@ export class OperatorWorld {
   private input = "";
   /** Whether Secrets Manager's rotations run while a command waits. */
   rotates = true;
+  /** Where the environment's settings say that the Control Plane is. */
+  controlPlaneUrl = "https://value.valmi.io/api/v1";
   private readonly terminal: { out: string[]; err: string[] } = { out: [], err: [] };
   readonly ports: OperatorPorts;
   readonly cloudTrail: InMemoryAws;
+  private readonly dynamoDb: InMemoryAws;
+  private readonly lambdaApi = new InMemoryHttp((method, path) => this.lambda(method, path));
+  private readonly snsApi = new InMemoryHttp(() => [200, this.subscriptionList()]);
 
   private constructor(
     readonly world: LocalWorld,
@@ -85,7 +92,7 @@ export class OperatorWorld {
       credentials: { accessKeyId: "local", secretAccessKey: "local" },
       maxAttempts: 1,
     };
-    const dynamoDb = new InMemoryAws((operation, input) =>
+    this.dynamoDb = new InMemoryAws((operation, input) =>
       operation === "Query" || operation === "Scan"
         ? { Items: this.queried(input) }
         : world.table.perform(operation, input),
@@ -96,14 +103,14 @@ export class OperatorWorld {
     this.ports = {
       aws: {
         secretsManager: world.client,
-        dynamoDb: new DynamoDBClient({ ...options, requestHandler: dynamoDb.requestHandler }),
+        dynamoDb: new DynamoDBClient({ ...options, requestHandler: this.dynamoDb.requestHandler }),
         lambda: new LambdaClient({
           ...options,
-          requestHandler: new InMemoryHttp((method, path) => this.lambda(method, path)).requestHandler,
+          requestHandler: this.lambdaApi.requestHandler,
         }),
         sns: new SNSClient({
           ...options,
-          requestHandler: new InMemoryHttp(() => [200, this.subscriptionList()]).requestHandler,
+          requestHandler: this.snsApi.requestHandler,
         }),
         cloudTrail: new CloudTrailClient({ ...options, requestHandler: this.cloudTrail.requestHandler }),
       },
@@ -122,7 +129,9 @@ export class OperatorWorld {
           this.questions.push(question);
           return this.answers.shift() ?? false;
         },
-        readInput: async () => this.input,
+        readKey: async () => this.input,
+        columns: undefined,
+        hasColours: false,
       },
     };
   }
@@ -198,6 +207,10 @@ export class OperatorWorld {
 
   private lambda(method: string, path: string): [number, string, string?] {
     const name = decodeURIComponent(path.split("/")[3] ?? "");
+    if (name === this.deniedFunction) {
+      const Message = `User: arn:aws:iam::1:user/u is not authorized to perform: lambda on ${name}`;
+      return [403, JSON.stringify({ Message }), "AccessDeniedException"];
+    }
     if (name === AUDITOR_FUNCTION && this.hasAuditor) {
       const Environment = {
         Variables: {
@@ -241,12 +254,41 @@ export class OperatorWorld {
     const { world } = this;
     return {
       Variables: {
-        VALMI_CONTROL_PLANE_URL: "https://value.valmi.io/api/v1",
+        VALMI_CONTROL_PLANE_URL: this.controlPlaneUrl,
         VALMI_CONTROL_PLANE_AUTH: "api-key",
         VALMI_API_KEY_SECRET_ARN: world.apiKeySecretArn,
         VALMI_GRACE_PERIOD_HOURS: String(this.graceHours),
         VALMI_INTENT_TABLE: world.table.name,
       },
+    };
+  }
+
+  /** What AWS answers to a request of any of the commands' clients. */
+  async answerOfAws(
+    request: { readonly method: string; readonly path: string; readonly headers: Record<string, string> },
+    body: string,
+  ): Promise<{ statusCode: number; headers: Record<string, string>; text: string }> {
+    const service = /^(DynamoDB|CloudTrail|secretsmanager)/.exec(
+      String(request.headers["x-amz-target"]).replace(/^com\.amazonaws\.cloudtrail\..+_/, "CloudTrail_"),
+    )?.[1];
+    const handlers = {
+      DynamoDB: this.dynamoDb.requestHandler,
+      CloudTrail: this.cloudTrail.requestHandler,
+      secretsmanager: this.world.aws.requestHandler,
+    };
+    const handler = service
+      ? handlers[service as keyof typeof handlers]
+      : request.path.length > 1
+        ? this.lambdaApi.requestHandler
+        : this.snsApi.requestHandler;
+    const { response } = await handler.handle({ ...request, body });
+    const chunks: Buffer[] = [];
+    for await (const chunk of response.body) chunks.push(Buffer.from(chunk));
+    const { statusCode, headers } = response;
+    return {
+      statusCode,
+      headers: headers as unknown as Record<string, string>,
+      text: Buffer.concat(chunks).toString(),
     };
   }
 

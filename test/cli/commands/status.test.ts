@@ -115,6 +115,73 @@ describe("status", () => {
   });
 });
 
+describe("an environment that can't be opened hides nothing of the others", () => {
+  const broken: [string, (desk: OperatorWorld) => unknown, RegExp][] = [
+    [
+      "half destroyed",
+      (desk) => desk.addSecret("old", "support"),
+      /the environment 'old' has no rotation function valmi-old-agent-key-rotation/,
+    ],
+    [
+      "somebody else's",
+      (desk) => {
+        desk.addSecret("theirs", "support");
+        desk.deniedFunction = "valmi-theirs-agent-key-rotation";
+      },
+      /AccessDeniedException: .*not authorized/,
+    ],
+    [
+      "named by nobody's rules",
+      (desk) =>
+        desk.world.secretsManager.call("CreateSecret", {
+          Name: "a-name-of-their-own",
+          ClientRequestToken: desk.world.newToken(),
+          Tags: [
+            { Key: "valmi:environment", Value: "own" },
+            { Key: "valmi:id", Value: "support" },
+          ],
+        }),
+      /the name of its secret, a-name-of-their-own, is not one that this project makes/,
+    ],
+  ];
+  test.each(broken)("%s", async (_, breakIt, reason) => {
+    const desk = await OperatorWorld.ready();
+    breakIt(desk);
+    for (const command of ["status", "verify", "history", "doctor"]) {
+      const { code, out } = await desk.run(command);
+      expect({ command, code }).toEqual({ command, code: 4 });
+      expect(out).toContain(command === "doctor" ? "invoke-permission" : "dev/support");
+      expect(out.replace(/[│\s]+/g, " ")).toMatch(reason);
+    }
+    const rows = await desk.json<{ name: string; unseen?: string }[]>("status");
+    expect(rows).toEqual([
+      expect.objectContaining({ name: "dev/support", accepted: true }),
+      expect.objectContaining({ unseen: expect.stringMatching(reason) }),
+    ]);
+  });
+
+  test("nor does an instance whose value may not be read", async () => {
+    const desk = await OperatorWorld.ready();
+    desk.addSecret("dev", "other");
+    const { code, out } = await desk.run("verify");
+    expect(code).toBe(4);
+    expect(out).toMatch(/│ dev\/support │/);
+    expect(out).toContain("dev/other: unseen: dev/other has no key under AWSCURRENT");
+  });
+
+  test("alone it is the command's own failure", async () => {
+    const desk = await OperatorWorld.ready();
+    desk.hasFunction = false;
+    for (const command of ["status", "show dev/support", "verify", "history"]) {
+      expect(await desk.run(command)).toMatchObject({
+        code: 1,
+        out: "",
+        err: expect.stringContaining("the environment 'dev' has no rotation function"),
+      });
+    }
+  });
+});
+
 describe("show", () => {
   test("everything of one instance", async () => {
     const desk = await OperatorWorld.ready();
@@ -266,6 +333,14 @@ describe("verify", () => {
     const [verified] = await desk.json<object[]>("verify dev/support");
     expect(verified).toMatchObject({ hasKnownFormat: false, isValid: true });
   });
+});
+
+test("report to standard output", async () => {
+  const desk = await OperatorWorld.ready();
+  const { code, out, err } = await desk.run("report --out -");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out).toMatch(/^<!doctype html>[\s\S]*<\/html>$/);
+  expect(await desk.run("report --out - --json")).toMatchObject({ code: 2 });
 });
 
 test("report writes a page with every instance, and no key", async () => {
