@@ -10,6 +10,7 @@ import { schemaOf } from "../../core/schema";
 
 const text = v.pipe(v.string(), v.nonEmpty());
 const arn = v.pipe(v.string(), v.startsWith("arn:"));
+const removal = v.picklist(["protect", "deactivate", "delete"]);
 const typeById = v.strictObject({ id: text });
 const typeByName = v.strictObject({ name: text });
 
@@ -26,7 +27,7 @@ const provisioningInput = schemaOf<ProvisioningInput>()(
     adopt: v.exactOptional(
       v.strictObject({ agentInstanceId: text, existingKey: v.picklist(["refresh", "provided"]) }),
     ),
-    removal: v.picklist(["protect", "deactivate", "delete"]),
+    removal,
     revision: v.number(),
     digest: text,
   }),
@@ -39,7 +40,7 @@ const removalInput = schemaOf<RemovalInput>()(
     environment: text,
     secretArn: arn,
     name: v.exactOptional(text),
-    removal: v.picklist(["protect", "deactivate", "delete"]),
+    removal,
     digest: text,
   }),
 );
@@ -64,9 +65,8 @@ export function parseProvisioningEvent(event: unknown): ProvisioningCall {
 function read<Schema extends v.GenericSchema>(schema: Schema, given: unknown): v.InferOutput<Schema> {
   const parsed = v.safeParse(schema, given);
   if (parsed.success) return parsed.output;
-  const unknown = parsed.issues.find(
-    ({ type, expected }) => type === "strict_object" && expected === "never",
-  );
+  // A strict object's word for a field that it has not.
+  const unknown = parsed.issues.find(({ expected }) => expected === "never");
   const field = (v.getDotPath(unknown ?? parsed.issues[0]) ?? "(whole event)").replace(KEY_SHAPE, "[masked]");
   throw new TypeError(
     unknown

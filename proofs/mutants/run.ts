@@ -57,6 +57,10 @@ const PROVISIONING: Suite = {
     "lambda/provisioning/handler",
   ],
 };
+const PROVISIONING_CALLS: Suite = {
+  files: ["lambda/provisioning/event.ts"],
+  tests: ["lambda/provisioning/event", "lambda/provisioning/handler"],
+};
 const DOMAIN: Suite = {
   files: ["credential", "ownership", "stored-value"].map((name) => `core/key/${name}.ts`),
   tests: ["credential", "ownership", "stored-value"].map((name) => `core/key/${name}`),
@@ -66,7 +70,7 @@ const SIZES = {
   /** A few minutes: the decision, the mint and the steps. */
   least: [DECISION, MINT, STEPS],
   protocol: [DECISION, MINT, STEPS, ROTATION],
-  all: [DECISION, MINT, STEPS, ROTATION, ROTATION_FUNCTION, PROVISIONING, DOMAIN],
+  all: [DECISION, MINT, STEPS, ROTATION, ROTATION_FUNCTION, PROVISIONING, PROVISIONING_CALLS, DOMAIN],
 } as const satisfies Record<string, readonly Suite[]>;
 
 type Size = keyof typeof SIZES;

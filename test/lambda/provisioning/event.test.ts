@@ -48,9 +48,14 @@ describe("Terraform's call", () => {
     }
   });
 
-  test("to adopt is read", () => {
-    const input = adoptingInput({ agentInstanceId: "ai_1", existingKey: "provided" });
+  test.each(["refresh", "provided"] as const)("to adopt with `%s` is read", (existingKey) => {
+    const input = adoptingInput({ agentInstanceId: "ai_1", existingKey });
     expect(parseProvisioningEvent({ ...input, tf: EVENT.tf }).input).toEqual(input);
+  });
+
+  test.each(["protect", "deactivate", "delete"] as const)("under `%s` is read", (removal) => {
+    for (const action of ["create", "update", "delete"])
+      expect(parseProvisioningEvent({ ...EVENT, removal, tf: { action } }).input).toMatchObject({ removal });
   });
 
   test.each<[string, unknown]>([
