@@ -169,7 +169,7 @@ export async function playStory(seed: number, options: StoryOptions): Promise<Fi
   let mostAttempts = 0;
   const keys = agentKeys(
     { secretId: "valmi/dev/support/agent-key", cacheMs: CACHE_MS },
-    { read, clock: time, sleep: time.sleep },
+    { read, clock: time, steady: time.now, sleep: time.sleep },
   );
   const callWith = options.agent?.(keys) ?? keys.call;
 
