@@ -3,7 +3,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type AuditDeps, type AuditReport, audit } from "../../core/audit/audit";
 import { slotOf } from "../../core/audit/intervals";
 import { dynamoDbAuditJournal } from "../../core/audit/journal";
-import { dynamoDbAuditMemory } from "../../core/audit/memory";
+import { dynamoDbAuditMemory, type Memory } from "../../core/audit/memory";
 import type { AuditSettings } from "../../core/audit/settings";
 import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
 import type { RotationDeps } from "../../core/rotation/rotation";
@@ -11,7 +11,8 @@ import { secretsManagerFleet } from "../../core/secrets/fleet";
 import { DAY, HOUR } from "../../local/clock";
 import { secretsManagerClient } from "./in-memory-aws";
 import { type CallKind, carryOut, portsOf } from "./ports";
-import { ATTEMPT_LIFE } from "./promise";
+import { ATTEMPT_LIFE, AUDIT_INTERVAL } from "./promise";
+import { deepChangeAfter, isSame, type Sight, sightOf, turnAfter, watchedChangeAfter } from "./stillness";
 import { FUNCTION_ARN, type World } from "./world";
 
 type Item = Record<string, object>;
@@ -21,17 +22,81 @@ export interface AuditorsRecord {
   item?: Item;
 }
 
-/** The shipped auditor; nothing befalls its own calls, and its time stands still. */
-export class Auditor {
-  readonly record: AuditorsRecord;
+export interface AuditorOptions {
+  /** Makes every audit, and skips none. @default false */
+  readonly everyAudit?: boolean;
+  /** From the begin of a slot to the audit in it, in milliseconds. @default 0 */
+  readonly offset?: number;
+  /** Whether no audit can be made at a moment, also at one in the past. @default - never */
+  readonly isBlindAt?: (time: number) => boolean;
+}
 
-  constructor(private readonly world: World) {
-    const memory = { checkedThrough: slotOf(world.clock.now()), found: [], askedAt: {} };
+/** Audits of one unchanged world, none of which asked for anything or found anything new. */
+interface Still {
+  readonly sight: Sight;
+  readonly memory: Memory;
+  /** The last one that looked at the list and the intents alone. They may judge otherwise than deep ones, without the value. */
+  readonly shallowAt?: number;
+  /** The last one that looked at the value and at the Control Plane. */
+  readonly deepAt?: number;
+}
+
+/**
+ * The shipped auditor as the world has it: one audit in each slot. Nothing befalls its own calls, and its time stands still.
+ *
+ * Most audits of a key's years see what the one before has seen. `nextAt` skips those, and only those: an audit may be
+ * skipped if the last one asked for nothing and found nothing new, nothing in the world has changed since, and no moment lies
+ * between at which the same world would look different (`stillness.ts`). The record is then brought to where the skipped audits
+ * would have left it. `everyAudit` skips none, and a test compares the two.
+ */
+export class Auditor {
+  readonly record: Required<AuditorsRecord>;
+  private readonly everyAudit: boolean;
+  private readonly offset: number;
+  private readonly isBlindAt: (time: number) => boolean;
+  /** The slot of the last audit, made or not. */
+  private lastSlot: number;
+  /** The audits since the world last changed, an audit changed anything, or one could not be made. */
+  private still: Still | undefined;
+  private plannedAt: number | undefined;
+
+  constructor(
+    private readonly world: World,
+    { everyAudit = false, offset = 0, isBlindAt = () => false }: AuditorOptions = {},
+  ) {
+    this.everyAudit = everyAudit;
+    this.offset = offset;
+    this.isBlindAt = isBlindAt;
+    this.lastSlot = slotOf(world.clock.now());
+    const memory = { checkedThrough: this.lastSlot, found: [], askedAt: {} };
     this.record = { item: { memory: { S: JSON.stringify(memory) } } };
   }
 
-  audit(): Promise<AuditReport> {
+  /** When the next audit has to be made. */
+  nextAt(): number {
+    const next = this.timeOf(Math.max(this.lastSlot + 1, slotOf(this.world.clock.now() - this.offset)));
+    const soonest = next < this.world.clock.now() ? next + AUDIT_INTERVAL : next;
+    if (this.everyAudit || !this.still) return soonest;
+    const sight = sightOf(this.world, this.still.sight);
+    if (!isSame(sight, this.still.sight)) return soonest;
+    this.still = { ...this.still, sight };
+    this.plannedAt ??= this.plan(this.still);
+    return Math.max(soonest, this.plannedAt);
+  }
+
+  /** `undefined` where no audit can be made now. */
+  async audit(): Promise<AuditReport | undefined> {
     const { world, record } = this;
+    const now = world.clock.now();
+    const slot = slotOf(now);
+    this.plannedAt = undefined;
+    if (this.isBlindAt(now)) {
+      this.lastSlot = slot;
+      this.still = undefined;
+      return undefined;
+    }
+    const before = this.catchUp(slot);
+    this.lastSlot = slot;
     const ports = portsOf(world, {
       serial: 0,
       call: async (kind, _, apply) => carryOut(world, kind, apply),
@@ -42,13 +107,67 @@ export class Auditor {
       rotationFunction: { selfTest: async () => [], mayBeInvoked: async () => true },
       alerts: { publish: async () => {}, brokenRoute: async () => undefined },
     };
-    return audit({ ...auditDepsOf(world, ports, { record }), ...around }, auditSettingsOf(world));
+    const report = await audit(
+      { ...auditDepsOf(world, ports, { record }), ...around },
+      auditSettingsOf(world),
+    );
+    const memory = this.recall();
+    const sight = sightOf(world, this.still?.sight);
+    const isStill = report.asked.length === 0 && essenceOf(memory) === essenceOf(before);
+    const earlier = this.still && isSame(this.still.sight, sight) ? this.still : {};
+    const kind = report.checked > 0 ? "deepAt" : "shallowAt";
+    this.still = isStill ? { ...earlier, sight, memory, [kind]: now } : undefined;
+    return report;
   }
+
+  private timeOf(slot: number): number {
+    return slot * AUDIT_INTERVAL + this.offset;
+  }
+
+  /** The first audit at or after a moment. */
+  private firstAt(time: number): number {
+    return Math.ceil((time - this.offset) / AUDIT_INTERVAL) * AUDIT_INTERVAL + this.offset;
+  }
+
+  /** When one of the next audits may see something new: the first that looks at the list alone, or the first deep one. */
+  private plan({ memory, shallowAt, deepAt }: Still): number {
+    const { world } = this;
+    const { thresholds } = auditSettingsOf(world);
+    const at = this.timeOf(this.lastSlot);
+    const listChanges = (since: number) => watchedChangeAfter(world, memory, thresholds, since);
+    const shallow = shallowAt === undefined ? at + AUDIT_INTERVAL : this.firstAt(listChanges(shallowAt));
+    const changed = deepAt === undefined ? at : Math.min(listChanges(deepAt), deepChangeAfter(world, deepAt));
+    if (!Number.isFinite(changed)) return shallow;
+    const visible = Math.max(this.firstAt(changed), at + AUDIT_INTERVAL);
+    // A turn that comes while nobody looks is made up for afterwards, even if the change came after it.
+    if (this.isBlindAt(visible)) return Math.min(shallow, visible);
+    return Math.min(shallow, this.timeOf(turnAfter(world, memory, thresholds, slotOf(visible) - 1)));
+  }
+
+  /** The skipped audits have checked what was due in them. */
+  private catchUp(slot: number): Memory {
+    const memory = this.recall();
+    let through = slot - 1;
+    while (through > this.lastSlot && this.isBlindAt(this.timeOf(through))) through--;
+    if (through <= this.lastSlot) return memory;
+    const caughtUp = { ...memory, checkedThrough: through };
+    this.record.item = { ...this.record.item, memory: { S: JSON.stringify(caughtUp) } };
+    return caughtUp;
+  }
+
+  private recall(): Memory {
+    return JSON.parse((this.record.item.memory as { readonly S: string }).S);
+  }
+}
+
+/** What the next audit goes by, but for how urgent a finding has become: that tells people, and changes nothing. */
+function essenceOf({ found, askedAt }: Memory): string {
+  return JSON.stringify([found.map(({ name, instance, heals }) => [name, instance, heals]), askedAt]);
 }
 
 /**
  * What the shipped auditor is given: its own ports over the state machines, but for the function and the pages. `befall` throws
- * where a call is to fail.
+ * if a call is to fail.
  */
 export function auditDepsOf(
   world: World,
@@ -118,9 +237,13 @@ function client<T extends object>(
   return Object.assign(Object.create(of.prototype) as T, { send: sent });
 }
 
-/** Times travel as seconds; the SDK makes dates of them. */
-function withDates(answer: unknown): object {
-  return JSON.parse(JSON.stringify(answer), (name, value) =>
-    name.endsWith("Date") && typeof value === "number" ? new Date(value * 1_000) : value,
-  );
+/** Times travel as seconds; the SDK makes dates of them. The answer shares nothing with the state, and is changed in place. */
+function withDates<T>(answer: T): T {
+  if (typeof answer !== "object" || answer === null) return answer;
+  const fields = answer as Record<string, unknown>;
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === "object") withDates(value);
+    else if (typeof value === "number" && name.endsWith("Date")) fields[name] = new Date(value * 1_000);
+  }
+  return answer;
 }

@@ -1,4 +1,5 @@
-import { type Fault, type Schedule, Story, type StoryOptions, type Telling } from "./story";
+import type { Fault, Schedule } from "./faults";
+import { Story, type StoryOptions, type Telling } from "./story";
 
 export interface Exploration {
   readonly stories: number;

@@ -1,5 +1,5 @@
+import type { Fault } from "./faults";
 import { RULES } from "./judge";
-import type { Fault } from "./story";
 import * as variants from "./variants";
 import type { Configuration } from "./world";
 

@@ -2,7 +2,7 @@ import { AUDIT_INTERVAL_MS, HOURLY_MS, KEY_CHECK_MS } from "../../core/audit/int
 import { FUNCTION_TIMEOUT_SECONDS } from "../../core/contract";
 import { ACTIVATION_MS, LATE_APPLICATION_MS, READ_LAG_MS } from "../../core/protocol/timing";
 import { HOUR, MINUTE, SECOND } from "../../local/clock";
-import type { Fault } from "./story";
+import type { Fault } from "./faults";
 import type { Configuration } from "./world";
 
 /**

@@ -3,10 +3,11 @@ import { LATE_APPLICATION_MS } from "../../core/protocol/timing";
 import { ensureInstance } from "../../core/provisioning/convergence";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";
-import { HOUR, MINUTE, SECOND } from "../../local/clock";
+import { DAY, HOUR, MINUTE, SECOND } from "../../local/clock";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
 import type { Invocation } from "../../local/secrets-manager/rotation";
 import { Auditor } from "./auditor";
+import { FAULTS_OF, type Fault, OUTSIDE, OUTSIDE_WITH_PAUSES, type Schedule } from "./faults";
 import {
   attemptTo,
   type CallKind,
@@ -18,51 +19,14 @@ import {
   readBeforeLastWrite,
   storeCurrentAgain,
 } from "./ports";
-import { ATTEMPT_LIFE, AUDIT_INTERVAL, CALL_TIMEOUT, HOURLY, KEY_CHECK, OPERATORS_PAUSE } from "./promise";
+import { ATTEMPT_LIFE, CALL_TIMEOUT, OPERATORS_PAUSE } from "./promise";
 import { type Configuration, READ_LAG_BOUND, World } from "./world";
 
-/** What may happen instead of a call's plain success. `wake` is no fault: a paused attempt goes on. */
-export const FAULTS = [
-  "refused",
-  "failed",
-  "lost",
-  "repeated",
-  "late-5",
-  "late-59",
-  "crash-before",
-  "crash-after",
-  "stale",
-  "pause",
-  "wake",
-  "click",
-  "outside-put",
-  "deploy",
-  "grace-ends",
-  "rotate-again",
-  "operator-pauses",
-] as const;
-export type Fault = (typeof FAULTS)[number];
-
-/** Fault by the number of the call before which, or upon which, it strikes. */
-export type Schedule = ReadonlyMap<number, Fault>;
-
-export const FAULTS_OF: Record<CallKind, readonly Fault[]> = {
-  "secret-read": ["refused", "stale", "crash-before", "pause"],
-  "secret-write": ["refused", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
-  "intent-read": ["refused", "crash-before", "pause"],
-  "intent-write": ["refused", "lost", "repeated", "late-5", "crash-before", "crash-after", "pause"],
-  "control-read": ["refused", "crash-before", "pause"],
-  "control-write": ["refused", "failed", "lost", "late-5", "late-59", "crash-before", "crash-after", "pause"],
-  time: [],
-};
 /** From one invocation's end to the next one's start. */
 const INVOCATION = SECOND;
-/** Done by others, at any moment. */
-export const OUTSIDE: readonly Fault[] = ["click", "outside-put", "deploy", "grace-ends", "rotate-again"];
-const OUTSIDE_WITH_PAUSES: readonly Fault[] = [...OUTSIDE, "operator-pauses"];
 
-/** Outcomes of intents after which no key can be missing. */
-const SPENT: ReadonlySet<string> = new Set(["promoted", "paused", "ordered"]);
+/** A story that is not at its end after so long never is. */
+const PATIENCE = 10 * DAY;
 
 class Attempt {
   readonly ended: Promise<Ending>;
@@ -148,7 +112,6 @@ export class Story {
   private lastCurrent: string | undefined;
   private stopNames: string[] = [];
   private readonly auditor: Auditor;
-  private hasFoundItRefused = false;
   private readonly outside: readonly Fault[];
 
   constructor(private readonly options: StoryOptions) {
@@ -183,8 +146,9 @@ export class Story {
 
   private async rotation(): Promise<void> {
     const { secretsManager, clock } = this.world;
+    const patience = clock.now() + PATIENCE;
     this.world.requestRotation();
-    for (let cycles = 0; cycles < 200; ) {
+    while (clock.now() < patience) {
       const invocation = secretsManager.nextInvocation();
       if (invocation) {
         const ending = await this.run((deps) => this.invoke(deps, invocation));
@@ -193,60 +157,35 @@ export class Story {
         await this.advanceTo(clock.now() + INVOCATION);
         continue;
       }
-      const pending = secretsManager.snapshot().pendingRotations[0];
-      if (pending && pending.notBefore > clock.now()) {
-        await this.advanceTo(pending.notBefore);
-        continue;
-      }
       if (this.isSettled()) return;
-      cycles++;
-      await this.advanceTo(this.nextAudit());
-      const { findings, asked } = await this.auditor.audit();
-      this.note(`audited: ${findings.map(({ name }) => name).join(", ") || "nothing found"}`);
-      this.hasFoundItRefused = findings.some(({ name }) => name === "key-refused");
-      // What ended without a new key, and left nothing behind, is due again by its schedule.
-      if (asked.length === 0 && !this.world.isPendingApart && this.isStillAtBase())
-        this.world.requestRotation();
+      const auditAt = this.auditor.nextAt();
+      const otherwiseAt = this.nextHappening();
+      if (otherwiseAt <= auditAt) await this.advanceTo(Math.min(otherwiseAt, patience));
+      else {
+        await this.advanceTo(auditAt);
+        await this.audit();
+      }
     }
+  }
+
+  private async audit(): Promise<void> {
+    const report = await this.auditor.audit();
+    this.note(`audited: ${report?.findings.map(({ name }) => name).join(", ") || "nothing found"}`);
+    // What ended without a new key, and left nothing behind, is due again by its schedule.
+    if (report?.asked.length === 0 && !this.world.isPendingApart && this.isStillAtBase())
+      this.world.requestRotation();
+  }
+
+  /** When something is going to happen by itself: Secrets Manager tries again, a late call is applied, an attempt ends. */
+  private nextHappening(): number {
+    const retries = this.world.secretsManager.snapshot().pendingRotations.map(({ notBefore }) => notBefore);
+    const late = this.late.map(({ at }) => at);
+    const ends = this.attempts.filter(({ isAlive }) => isAlive).map(({ endsAt }) => endsAt);
+    return Math.min(...retries, ...late, ...ends);
   }
 
   private isStillAtBase(): boolean {
     return this.world.versionWith("AWSCURRENT") === this.world.baseVersionId;
-  }
-
-  /** Younger than the current key, and not the one of its promotion: a key may have been minted that nobody has. */
-  private unspentIntents() {
-    const { world } = this;
-    const issuedAt = world.issuedAt(world.versionWith("AWSCURRENT"));
-    return [...world.intents.items.values()]
-      .filter(({ outcome, takenAt }) => !SPENT.has(outcome?.S ?? "") && Number(takenAt?.N) > issuedAt)
-      .sort((a, b) => Number(a.takenAt?.N) - Number(b.takenAt?.N));
-  }
-
-  private isCurrentRefused(): boolean {
-    const key = this.world.keyUnder(this.world.versionWith("AWSCURRENT"));
-    return key === undefined || !this.world.controlPlane.isAccepted(key);
-  }
-
-  /** Audits at which there is nothing new to see are skipped. */
-  private nextAudit(): number {
-    const { world } = this;
-    const now = world.clock.now();
-    if (this.late.length > 0 || this.attempts.some(({ isAlive }) => isAlive)) return now + AUDIT_INTERVAL;
-    const unspent = this.unspentIntents();
-    if (unspent.at(-1)?.outcome?.S === "refused") {
-      const deaths = world.keys().flatMap(({ diesAt }) => (diesAt && diesAt > now ? [diesAt - now] : []));
-      // What D refuses it refuses again until a key dies.
-      const isRefusedAgain = world.configuration.secondRefresh === "D" && deaths.length > 0;
-      if (this.isCurrentRefused() && !isRefusedAgain) return now + AUDIT_INTERVAL;
-      return now + Math.min(Math.ceil(Math.min(...deaths) / AUDIT_INTERVAL) * AUDIT_INTERVAL, HOURLY);
-    }
-    const isUnfinished = world.isPendingApart || this.isStillAtBase() || unspent.length > 0;
-    if (isUnfinished || (this.hasFoundItRefused && this.isCurrentRefused())) return now + AUDIT_INTERVAL;
-    // At the worst, the key was checked just before it died.
-    const current = world.keyUnder(world.versionWith("AWSCURRENT"));
-    const diesAt = world.keys().find(({ value }) => value === current)?.diesAt ?? Number.POSITIVE_INFINITY;
-    return Math.max(now, Math.min(diesAt, now + KEY_CHECK)) + KEY_CHECK;
   }
 
   private async firstKey(): Promise<void> {

@@ -132,12 +132,14 @@ export class World {
   }
 
   call(operation: string, input: object): Record<string, string> & { ARN: string; VersionId: string } {
-    // The SDK fills a missing token in; here every one is numbered.
-    const token = `00000000-0000-4000-8f00-${String(++this.tokens).padStart(12, "0")}`;
-    const needsToken =
-      operation === "CreateSecret" || operation === "PutSecretValue" || operation === "RotateSecret";
-    const complete = needsToken ? { ClientRequestToken: token, ...input } : input;
-    return this.secretsManager.call(operation, complete) as never;
+    return this.secretsManager.call(operation, this.withToken(operation, input)) as never;
+  }
+
+  /** The SDK fills a missing token in; here every one is numbered. */
+  private withToken(operation: string, input: object): object {
+    if (!/^(CreateSecret|PutSecretValue|RotateSecret)$/.test(operation)) return input;
+    const ClientRequestToken = `00000000-0000-4000-8f00-${String(++this.tokens).padStart(12, "0")}`;
+    return { ClientRequestToken, ...input };
   }
 
   /** `RotateSecret`, as a person or the auditor sends it; refused ones have queued the unfinished rotation again. */

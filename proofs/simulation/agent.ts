@@ -1,5 +1,3 @@
-import { dueIn, slotOf, type Turn } from "../../core/audit/intervals";
-import { Stop } from "../../core/protocol/stops";
 import { ensureInstance } from "../../core/provisioning/convergence";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { runStep } from "../../core/rotation/steps";
@@ -19,12 +17,12 @@ import {
   storeCurrentAgain,
 } from "../explorer/ports";
 import { ATTEMPT_LIFE, AUDIT_INTERVAL, CALL_TIMEOUT } from "../explorer/promise";
-import { type Configuration, FUNCTION_ARN, READ_LAG_BOUND, SECRET_NAME, World } from "../explorer/world";
+import { type Configuration, FUNCTION_ARN, READ_LAG_BOUND, World } from "../explorer/world";
 import { Random } from "../harness/random";
 import { Agenda } from "./agenda";
 import { FAULT_NAMES, Faults, type Strike } from "./faults";
 import { Chronicle, type History } from "./history";
-import { SERVICES, type Service, type ServiceOutage, serviceOf, Weather } from "./weather";
+import { type Service, type ServiceOutage, serviceOf, Weather } from "./weather";
 
 export interface AgentOptions {
   readonly seed: number;
@@ -35,6 +33,8 @@ export interface AgentOptions {
   readonly graceHours: number;
   /** Multiplies how often anything goes wrong, and how often people act. */
   readonly faultRate: number;
+  /** Makes every audit, and skips none: the same results, a hundred times as slowly. @default false */
+  readonly everyAudit?: boolean;
   /** @default the shipped steps */
   readonly step?: typeof runStep;
 }
@@ -44,8 +44,6 @@ export const SIMULATION_START = Date.UTC(2026, 0, 1);
 
 /** The rotation schedule of an environment that sets none. */
 export const SCHEDULE = { AutomaticallyAfterDays: 90, Duration: "4h" } as const;
-/** A key this old has missed its rotation window: the auditor asks for the rotation. */
-const OVERDUE = (SCHEDULE.AutomaticallyAfterDays + 2) * DAY;
 
 /** How far apart on average what people do comes, at a fault rate of 1. */
 const DEPLOY_EVERY = 45 * DAY;
@@ -94,18 +92,14 @@ export class AgentLife {
   private readonly life: Random;
   private readonly from: number;
   private readonly until: number;
-  private readonly lookOffset: number;
   private readonly alive = new Set<Attempt>();
   private readonly crashes: string[] = [];
   private readonly spentIntents = { mints: 0, promoted: 0 };
   private readonly deploys = { done: 0, failed: 0 };
   private serial = 0;
   private late = 0;
-  private standstillUntil = 0;
-  private lastStop = "";
-  private cancelLook = () => {};
-  private lastLookAt = 0;
-  private hasFoundItDead = false;
+  private readonly standstills: { readonly from: number; readonly until: number }[] = [];
+  private lastIntents: World["intents"]["items"] | undefined;
   private handBack: (() => void) | undefined;
   private isProvisioned = false;
 
@@ -135,10 +129,14 @@ export class AgentLife {
     this.chronicle = new Chronicle(this.world);
     this.from = SIMULATION_START + Math.round(this.life.next() * 90 * DAY);
     this.until = this.from + Math.round(years * YEAR);
-    this.lookOffset = Math.round(this.life.next() * AUDIT_INTERVAL);
+    const offset = Math.floor(this.life.next() * AUDIT_INTERVAL);
     this.weather = new Weather(seed, SIMULATION_START, SIMULATION_START + (years + 1) * YEAR, faultRate);
     this.world.clock.time = this.from;
-    this.auditor = new Auditor(this.world);
+    this.auditor = new Auditor(this.world, {
+      everyAudit: options.everyAudit ?? false,
+      offset,
+      isBlindAt: (time) => this.isBlindAt(time),
+    });
   }
 
   /** To be called once. */
@@ -149,12 +147,16 @@ export class AgentLife {
     const patience = this.until + 3 * this.options.graceHours * HOUR + 7 * DAY;
     for (;;) {
       this.driveSecretsManager();
-      const at = Math.min(this.agenda.nextAt(), this.secretsManagerDueAt());
+      const auditAt = this.auditor.nextAt();
+      const dueAt = this.secretsManagerDueAt();
+      const at = Math.min(this.agenda.nextAt(), dueAt, auditAt);
       const isAtPeace = this.chronicle.isTidy && this.isQuiet;
       if (at > this.until && isAtPeace) break;
       if (at > patience) break;
       clock.time = Math.max(clock.time, at);
+      // An audit is the last among all that happens at one moment, whoever is to make it.
       if (this.agenda.nextAt() <= clock.time) await this.agenda.take()?.();
+      else if (auditAt <= clock.time && dueAt > clock.time) await this.audit();
       this.look();
     }
     const hasConverged = this.chronicle.isTidy && this.isQuiet;
@@ -191,8 +193,10 @@ export class AgentLife {
 
   private look(): void {
     this.chronicle.look(this.isQuiet);
-    this.planAudit();
-    if (this.world.intents.items.size > 8) this.spendIntents(this.now);
+    // At changes only, so that it matters not how often anybody looks.
+    const { items } = this.world.intents;
+    if (items !== this.lastIntents && items.size > 8) this.spendIntents(this.now);
+    this.lastIntents = this.world.intents.items;
   }
 
   /** The table forgets what is past its time to live; what it has accounted for is kept here. */
@@ -250,73 +254,25 @@ export class AgentLife {
 
   private isFunctionDown(): boolean {
     const outage = this.outageOf("Lambda");
-    return this.now < this.standstillUntil || (outage !== undefined && this.chances.chance(outage.severity));
+    return (
+      (this.standstills.at(-1)?.until ?? 0) > this.now ||
+      (outage !== undefined && this.chances.chance(outage.severity))
+    );
   }
 
   // The auditor, as it is shipped, at its own times
 
-  private planAudit(): void {
-    this.cancelLook();
-    const at = this.nextLookAt();
-    if (Number.isFinite(at)) this.cancelLook = this.agenda.enter(at, () => this.audit());
-  }
-
-  /** Looks at which there is nothing to see are left out. */
-  private nextLookAt(): number {
-    if (!this.isProvisioned) return Number.POSITIVE_INFINITY;
-    const after = Math.max(this.now, this.lastLookAt);
-    if (this.isAnythingOpen()) {
-      // So is a refused mint left out, while the current key lives.
-      const canWait = !this.isCurrentDead() && ["mint-refused", "grace-running"].includes(this.lastStop);
-      return this.lookAfter(after, canWait ? "hourly" : undefined);
-    }
-    if (this.hasFoundItDead && this.isCurrentDead()) return this.lookAfter(after);
-    const current = this.chronicle.currentLife;
-    const seenAt = current
-      ? Math.min(current.diesAt ?? Number.POSITIVE_INFINITY, current.mintedAt + OVERDUE)
-      : after;
-    return this.lookAfter(Math.max(after, seenAt), this.isPromoted() ? "evening" : "hourly");
-  }
-
-  /** The auditor's next run, or the next one in which it is this key's turn. */
-  private lookAfter(time: number, turn?: Turn): number {
-    const slot = slotOf(time - this.lookOffset) + 1;
-    return (slot + (turn ? dueIn(SECRET_NAME, turn, slot) : 0)) * AUDIT_INTERVAL + this.lookOffset;
-  }
-
-  /** Whether a rotation has stored the value under AWSCURRENT, and nobody by hand. */
-  private isPromoted(): boolean {
-    const newest = [...this.world.intents.items.values()]
-      .filter(({ outcome }) => outcome?.S === "promoted")
-      .sort((one, other) => Number(other.takenAt?.N) - Number(one.takenAt?.N))[0];
-    return newest === undefined || newest.versionId?.S === this.world.versionWith("AWSCURRENT");
-  }
-
-  /** A rotation that is not finished, or a mint that was allowed upon the current version and led to no new one. */
-  private isAnythingOpen(): boolean {
-    if (this.chronicle.isUnfinished) return true;
-    const current = this.world.versionWith("AWSCURRENT");
-    const issuedAt = this.chronicle.currentLife?.mintedAt ?? 0;
-    for (const item of this.world.intents.items.values()) {
-      if (item.outcome?.S === "promoted") continue;
-      if (item.baseVersionId?.S === current) return true;
-      if (item.outcome?.S === "open" && Number(item.takenAt?.N) > issuedAt) return true;
-    }
-    return false;
-  }
-
-  private isCurrentDead(): boolean {
-    const diesAt = this.chronicle.currentLife?.diesAt ?? null;
-    return diesAt !== null && diesAt <= this.now;
-  }
-
   private async audit(): Promise<void> {
-    this.lastLookAt = this.now;
-    const isBlind = this.now < this.standstillUntil || SERVICES.some((service) => this.outageOf(service));
-    if (isBlind) return;
-    const { findings, asked } = await this.auditor.audit();
-    this.hasFoundItDead = findings.some(({ name }) => name === "key-refused");
-    if (asked.length > 0) this.note("the auditor asks for the rotation");
+    const report = await this.auditor.audit();
+    if (report && report.asked.length > 0) this.note("the auditor asks for the rotation");
+  }
+
+  /** It looks at nothing while a service is down, or the function stands still. */
+  private isBlindAt(time: number): boolean {
+    return (
+      this.standstills.some(({ from, until }) => from <= time && time < until) ||
+      (time < this.until && this.weather.within(time, time + 1).length > 0)
+    );
   }
 
   // People
@@ -437,7 +393,6 @@ export class AgentLife {
       work(ports).then(
         () => this.end(attempt, true),
         (error: unknown) => {
-          this.lastStop = error instanceof Stop ? error.state : "";
           const text = error instanceof Error ? error.message : String(error);
           this.note(`attempt ${attempt.serial} stops: ${text.slice(0, 140)}`);
           const isOwnCrash = error instanceof TypeError || error instanceof ReferenceError;
@@ -459,7 +414,6 @@ export class AgentLife {
   private end(attempt: Attempt, succeeded: boolean): void {
     attempt.isAlive = false;
     this.alive.delete(attempt);
-    if (succeeded) this.lastStop = "";
     attempt.answer(succeeded);
     this.handBack?.();
   }
@@ -572,7 +526,7 @@ export class AgentLife {
         this.deploy();
         break;
       case "grace-ends":
-        this.standstillUntil = this.now + this.options.graceHours * HOUR + MINUTE;
+        this.standstills.push({ from: this.now, until: this.now + this.options.graceHours * HOUR + MINUTE });
         return this.die(attempt);
     }
     return this.plainCall(attempt, kind, apply);

@@ -1,5 +1,5 @@
+import { FAULTS_OF, type Fault, OUTSIDE } from "../explorer/faults";
 import type { CallKind } from "../explorer/ports";
-import { FAULTS_OF, type Fault, OUTSIDE } from "../explorer/story";
 import type { Random } from "../harness/random";
 
 /** What may strike a call: the explorer's faults. A paused attempt wakes by itself here, and operators pause nothing. */

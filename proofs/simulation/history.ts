@@ -84,16 +84,6 @@ export class Chronicle {
     return !this.hasUnfinished && newest !== undefined && this.currentKey === newest;
   }
 
-  /** The key under AWSCURRENT, as the Control Plane knows it. */
-  get currentLife() {
-    return this.keys().find(({ value }) => value === this.currentKey);
-  }
-
-  /** AWSPENDING is on a version that is not AWSCURRENT's. */
-  get isUnfinished(): boolean {
-    return this.hasUnfinished;
-  }
-
   keys() {
     return this.world.controlPlane.allInstances()[0]?.keys ?? [];
   }

@@ -2,12 +2,16 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { SECOND_REFRESH, type SecondRefresh } from "../../local/control-plane/model";
 import { NAIVE_VARIANTS } from "../explorer/naive";
+import { seedOfCommit } from "../harness/seed";
 import type { AgentOptions } from "./agent";
 
 export interface SimulationOptions extends Omit<AgentOptions, "index" | "step"> {
   readonly agents: number;
+  /** How many fleets, each with a seed of its own. */
+  readonly seeds: number;
   /** This one agent, by its number, with its story. */
   readonly only: number | undefined;
+  readonly everyAudit: boolean;
   readonly workers: number;
   /** Where the picture goes; `.svg` or `.html`. */
   readonly out: string;
@@ -18,11 +22,13 @@ export interface SimulationOptions extends Omit<AgentOptions, "index" | "step"> 
 export const USAGE = `npm run simulate -- [options]
   --agents N             how many agents, each with a secret and consumers of its own (1000)
   --years N              how long each lives (10)
-  --seed N               the same seed gives the same table, whatever the number of workers (1)
+  --seed N               the same seed gives the same table, whatever the number of workers (made of the commit)
+  --seeds N              as many fleets, with this seed and those after it, each at --fault-rate and at 4 times that (1)
   --second-refresh A|B|D|E  what a second refresh inside a running grace period does (A)
   --grace-hours N        how long a replaced key is still accepted (24)
   --fault-rate N         multiplies how often anything goes wrong and how often people act (1)
   --variant NAME         steps without one of the protocol's rules, such as "no intent": shows what it is good for
+  --every-audit          makes every audit and skips none: the same results, much more slowly
   --workers N            processes (one for each core)
   --only N               one agent again, by its number, with its story
   --out FILE             the picture, as .html or .svg (.local/simulation.html)`;
@@ -45,7 +51,8 @@ export function parseOptions(args: readonly string[]): SimulationOptions {
     options: {
       agents: text("1000"),
       years: text("10"),
-      seed: text("1"),
+      seed: text(String(seedOfCommit())),
+      seeds: text("1"),
       "second-refresh": text("A"),
       "grace-hours": text("24"),
       "fault-rate": text("1"),
@@ -53,6 +60,7 @@ export function parseOptions(args: readonly string[]): SimulationOptions {
       out: text(".local/simulation.html"),
       only: { type: "string" },
       variant: { type: "string" },
+      "every-audit": { type: "boolean", default: false },
     },
   });
   const { variant } = values;
@@ -74,6 +82,7 @@ export function parseOptions(args: readonly string[]): SimulationOptions {
     agents: number("--agents", values.agents, { least: 1 }),
     years: number("--years", values.years, { least: 0.1, whole: false }),
     seed: number("--seed", values.seed, {}),
+    seeds: number("--seeds", values.seeds, { least: 1 }),
     secondRefresh,
     graceHours: number("--grace-hours", values["grace-hours"], { whole: false }),
     faultRate: number("--fault-rate", values["fault-rate"], { whole: false }),
@@ -81,14 +90,24 @@ export function parseOptions(args: readonly string[]): SimulationOptions {
     out: values.out,
     only: values.only === undefined ? undefined : number("--only", values.only, {}),
     variant,
+    everyAudit: values["every-audit"],
   };
 }
 
 /** The options of one of the fleet's agents. */
 export function agentOptions(options: SimulationOptions, index: number): AgentOptions {
-  const { seed, years, secondRefresh, graceHours, faultRate, variant } = options;
+  const { seed, years, secondRefresh, graceHours, faultRate, everyAudit, variant } = options;
   const step = variant === undefined ? undefined : NAIVE_VARIANTS[variant]?.step;
-  return { seed, index, years, secondRefresh, graceHours, faultRate, ...(step ? { step } : {}) };
+  return {
+    seed,
+    index,
+    years,
+    secondRefresh,
+    graceHours,
+    faultRate,
+    everyAudit,
+    ...(step ? { step } : {}),
+  };
 }
 
 /** The command that shows one agent's story again. */

@@ -1,3 +1,4 @@
+import { HOUR } from "../../../local/clock";
 import { figuresOf, liveAgent } from "../../../proofs/simulation/figures";
 import { runFleet, sumOf } from "../../../proofs/simulation/fleet";
 import { agentOptions, parseOptions, type SimulationOptions } from "../../../proofs/simulation/options";
@@ -72,6 +73,58 @@ describe("a fleet", () => {
     expect(sum.violations).toEqual([]);
     expect(sum.notAccepted["calls take time"]?.times).toBeGreaterThan(20);
   });
+});
+
+describe("agents of ten years whose dead key the watchdog once came late to, since the simulation had skipped its audits", () => {
+  it.each([
+    // After outages, when the auditor makes up for the looks that it could not make.
+    { seed: 77660555, only: 149 },
+    { seed: 100, only: 106 },
+    // At the old key's end, until which, and two hours longer, the auditor looks by the hour.
+    { seed: 102, only: 44 },
+    { seed: 105, only: 221 },
+  ])("keeps the promise for agent $only of seed $seed", async ({ seed, only }) => {
+    const options = parseOptions(["--seed", String(seed)]);
+    const { violations, notAccepted } = await liveAgent(agentOptions(options, only));
+
+    expect(violations).toEqual([]);
+    expect(Math.max(...notAccepted.map(({ from, until }) => until - from))).toBeGreaterThan(HOUR);
+  });
+});
+
+describe("skipping audits", () => {
+  it.each([
+    ["A", "24", 0],
+    ["A", "24", 1],
+    ["B", "24", 1],
+    ["D", "24", 2],
+    ["E", "24", 1],
+    ["A", "0", 3],
+  ] as const)(
+    "changes nothing where a second refresh behaves as %s, the grace period is %s h, for agent %d",
+    async (secondRefresh, graceHours, only) => {
+      const options = parseOptions(
+        ["--years", "0.1", "--seed", "5", "--fault-rate", "30"].concat([
+          "--second-refresh",
+          secondRefresh,
+          "--grace-hours",
+          graceHours,
+        ]),
+      );
+      const lived = async (everyAudit: boolean) => {
+        const story: string[] = [];
+        const agent = { ...agentOptions(options, only), everyAudit };
+        const { history, violations } = await liveAgent(agent, (line) => story.push(line));
+        return { story, history, violations };
+      };
+
+      const skipping = await lived(false);
+      expect(skipping).toEqual(await lived(true));
+      expect(skipping.violations).toEqual([]);
+      expect(skipping.history.keys.length).toBeGreaterThan(1);
+    },
+    60_000,
+  );
 });
 
 describe("a variant without one of the protocol's rules", () => {
