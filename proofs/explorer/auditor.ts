@@ -1,6 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type AuditDeps, type AuditReport, audit } from "../../core/audit/audit";
+import { type InstanceFacts, intentsBySecret, shallowFacts } from "../../core/audit/facts";
 import { slotOf } from "../../core/audit/intervals";
 import { dynamoDbAuditJournal } from "../../core/audit/journal";
 import { dynamoDbAuditMemory, type Memory } from "../../core/audit/memory";
@@ -34,6 +35,7 @@ export interface AuditorOptions {
 /** Audits of one unchanged world, none of which asked for anything or found anything new. */
 interface Still {
   readonly sight: Sight;
+  readonly look: InstanceFacts;
   readonly memory: Memory;
   /** The last one that looked at the list and the intents alone. They may judge otherwise than deep ones, without the value. */
   readonly shallowAt?: number;
@@ -107,16 +109,17 @@ export class Auditor {
       rotationFunction: { selfTest: async () => [], mayBeInvoked: async () => true },
       alerts: { publish: async () => {}, brokenRoute: async () => undefined },
     };
-    const report = await audit(
-      { ...auditDepsOf(world, ports, { record }), ...around },
-      auditSettingsOf(world),
-    );
+    const deps = auditDepsOf(world, ports, { record });
+    const report = await audit({ ...deps, ...around }, auditSettingsOf(world));
     const memory = this.recall();
-    const sight = sightOf(world, this.still?.sight);
     const isStill = report.asked.length === 0 && essenceOf(memory) === essenceOf(before);
-    const earlier = this.still && isSame(this.still.sight, sight) ? this.still : {};
-    const kind = report.checked > 0 ? "deepAt" : "shallowAt";
-    this.still = isStill ? { ...earlier, sight, memory, [kind]: now } : undefined;
+    if (!isStill || this.everyAudit) this.still = undefined;
+    else {
+      const sight = sightOf(world, this.still?.sight);
+      const earlier = this.still && isSame(this.still.sight, sight) ? this.still : {};
+      const kind = report.checked > 0 ? "deepAt" : "shallowAt";
+      this.still = { ...earlier, sight, look: await this.look(deps, memory), memory, [kind]: now };
+    }
     return report;
   }
 
@@ -130,18 +133,20 @@ export class Auditor {
   }
 
   /** When one of the next audits may see something new: the first that looks at the list alone, or the first deep one. */
-  private plan({ memory, shallowAt, deepAt }: Still): number {
+  private plan({ look, memory, shallowAt, deepAt }: Still): number {
     const { world } = this;
-    const { thresholds } = auditSettingsOf(world);
+    const settings = auditSettingsOf(world);
     const at = this.timeOf(this.lastSlot);
-    const listChanges = (since: number) => watchedChangeAfter(world, memory, thresholds, since);
-    const shallow = shallowAt === undefined ? at + AUDIT_INTERVAL : this.firstAt(listChanges(shallowAt));
+    const listChanges = (since: number) => watchedChangeAfter(world, memory, settings.thresholds, since);
+    const turn = (slot: number) => turnAfter(look, { settings, before: memory }, slot);
     const changed = deepAt === undefined ? at : Math.min(listChanges(deepAt), deepChangeAfter(world, deepAt));
-    if (!Number.isFinite(changed)) return shallow;
     const visible = Math.max(this.firstAt(changed), at + AUDIT_INTERVAL);
+    // All of them look deeply.
+    if (turn(this.lastSlot) === this.lastSlot + 1) return visible;
+    const shallow = shallowAt === undefined ? at + AUDIT_INTERVAL : this.firstAt(listChanges(shallowAt));
     // A turn that comes while nobody looks is made up for afterwards, even if the change came after it.
-    if (this.isBlindAt(visible)) return Math.min(shallow, visible);
-    return Math.min(shallow, this.timeOf(turnAfter(world, memory, thresholds, slotOf(visible) - 1)));
+    if (!Number.isFinite(visible) || this.isBlindAt(visible)) return Math.min(shallow, visible);
+    return Math.min(shallow, this.timeOf(turn(slotOf(visible) - 1)));
   }
 
   /** The skipped audits have checked what was due in them. */
@@ -153,6 +158,13 @@ export class Auditor {
     const caughtUp = { ...memory, checkedThrough: through };
     this.record.item = { ...this.record.item, memory: { S: JSON.stringify(caughtUp) } };
     return caughtUp;
+  }
+
+  /** What the auditor sees before it looks at the value. */
+  private async look({ fleet, intents }: Pick<AuditDeps, "fleet" | "intents">, { askedAt }: Memory) {
+    const { secretArn } = this.world;
+    const records = (await intentsBySecret(intents)).get(secretArn) ?? [];
+    return shallowFacts(await fleet.describe(secretArn), records, { askedAt: askedAt[secretArn] });
   }
 
   private recall(): Memory {

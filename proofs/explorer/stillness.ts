@@ -1,10 +1,12 @@
-import { FINDINGS } from "../../core/audit/findings";
+import type { InstanceFacts } from "../../core/audit/facts";
 import { AUDIT_INTERVAL_MS, dueIn, HOURLY_MS } from "../../core/audit/intervals";
 import type { Memory } from "../../core/audit/memory";
+import type { Run } from "../../core/audit/run";
 import { stuckPagedAfter, type Thresholds } from "../../core/audit/thresholds";
+import { turnOf } from "../../core/audit/turns";
 import { locateSecret, ownershipOf } from "../../core/key/ownership";
-import { HOUR, MINUTE } from "../../local/clock";
-import { SECRET_NAME, type World } from "./world";
+import { MINUTE } from "../../local/clock";
+import type { World } from "./world";
 
 /*
  * When an audit of a world that stands still can find, ask for or look at something else than the one before. It is asked of a
@@ -85,9 +87,10 @@ const isCurrentByHand = (world: World, newest: IntentFacts | undefined) =>
 export function watchedChangeAfter(
   world: World,
   { askedAt }: Memory,
-  { gracePeriodMs, rotation, stuckPagedAfterMs = 2 * HOUR }: Thresholds,
+  thresholds: Thresholds,
   time: number,
 ): number {
+  const { gracePeriodMs, rotation } = thresholds;
   const { createdAt, lastRotatedAt, versions } = world.secret();
   const intents = intentsOf(world);
   const newest = newestPromotion(intents);
@@ -103,7 +106,7 @@ export function watchedChangeAfter(
     : [];
   const moments = [
     ...(rotation ? issued.map((at) => at + rotation.intervalMs + rotation.windowMs) : []),
-    ...pending.flatMap((at) => [at + 3 * MINUTE, at + stuckPagedAfterMs]),
+    ...pending.flatMap((at) => [at + 3 * MINUTE, at + stuckPagedAfter(thresholds)]),
     ...Object.values(askedAt).flatMap((at) => asks.map((span) => at + span)),
     ...intents
       .filter((intent) => !isSpent(intent))
@@ -136,33 +139,12 @@ function firstAfter(moments: readonly number[], time: number): number {
   return first;
 }
 
-/** The first slot after `slot` in which the auditor may look at the value and at the Control Plane. */
-export function turnAfter(
-  world: World,
-  { found, askedAt }: Memory,
-  { gracePeriodMs }: Thresholds,
-  slot: number,
-): number {
+/**
+ * The first slot after `slot` in which the auditor looks at the value and at the Control Plane, as it decides that itself. If
+ * that is the next one, all those after it are too, until a change.
+ */
+export function turnAfter(look: InstanceFacts, run: Omit<Run, "now">, slot: number): number {
   const next = slot + 1;
-  const intents = intentsOf(world);
-  const newest = newestPromotion(intents);
-  const current = world.versionWith("AWSCURRENT");
-  const issuedAt = world.issuedAt(current);
-  const isOpen = intents.some(
-    (intent) => !isSpent(intent) && (intent.baseVersionId === current || intent.takenAt > issuedAt),
-  );
-  // The value is read at once: something may be unfinished, was asked for, or ends with a pause.
-  const matters = found.filter(({ name }) => !FINDINGS[name].isAboutUse);
-  const isAtOnce =
-    isOpen ||
-    matters.some(({ heals, name }) => heals || name === "paused") ||
-    Object.keys(askedAt).length > 0;
-  if (isAtOnce) return next;
-  const graceEnd = newest ? (newest.graceEndsAt ?? newest.graceFrom + gracePeriodMs) : 0;
-  const isHourly =
-    matters.length > 0 ||
-    isCurrentByHand(world, newest) ||
-    next * AUDIT_INTERVAL_MS < graceEnd + 3 * HOURLY_MS;
-  const evening = next + dueIn(SECRET_NAME, "evening", next);
-  return isHourly ? Math.min(evening, next + dueIn(SECRET_NAME, "hourly", next)) : evening;
+  const turn = turnOf(look, { ...run, now: next * AUDIT_INTERVAL_MS });
+  return turn === "now" ? next : next + dueIn(look.secretName, turn, next);
 }
