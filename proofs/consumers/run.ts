@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { seedOfCommit } from "../harness/seed";
 import { type Figures, playStory, readsOnce, type StoryOptions } from "./story";
 
 /*
@@ -16,8 +17,9 @@ function whole(text: string): number {
 const program = new Command("test:consumers")
   .description("play random lives of a secret and its agent, and count what fails")
   .option("--stories <n>", "of each kind", whole, 100)
-  .option("--seed <n>", "of the first one", whole, 0)
+  .option("--seed <n>", "of the first one; made of the commit if none is given", whole, seedOfCommit())
   .action(async ({ stories, seed }: { stories: number; seed: number }) => {
+    console.log(`seed ${seed}`);
     const kinds: readonly (readonly [string, StoryOptions])[] = [
       ["calm: rotations only", { weather: "calm" }],
       ["stormy: lag, throttling, outages, revocations", { weather: "stormy" }],

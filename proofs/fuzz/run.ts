@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { seedOfCommit } from "../harness/seed";
 import { fuzz } from "./target";
 import { TARGETS } from "./targets";
 
 /**
  * `npm run test:fuzz`: everything that parses what others send, fed with what nobody would send. Each case has to end in a
  * right result or in a typed error, with no key in any message. Exits with 1 where one does not, and says how to play
- * it again. `--seed` and `--path` do that, `--only` names one target, `--cases` says how many cases each target gets.
+ * it again. `--seed` (made of the commit if none is given) and `--path` do that, `--only` names one target, `--cases` says how many cases each target gets.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -28,7 +29,8 @@ async function main(): Promise<void> {
     if (/^-?\d+$/.test(text)) return Number(text);
     throw new Error(`--${flag}: must be a whole number, got '${text}'`);
   };
-  const seed = number("seed");
+  const seed = number("seed") ?? seedOfCommit();
+  console.log(`seed ${seed}`);
 
   const table = new Table({
     head: ["what others send", "cases", "read", "refused", "seconds", "seed"],
