@@ -1,3 +1,4 @@
+import { seedOfCommit } from "../../../proofs/harness/seed";
 import { parseOptions, replayCommand } from "../../../proofs/simulation/options";
 
 describe("the options", () => {
@@ -5,7 +6,9 @@ describe("the options", () => {
     expect(parseOptions([])).toMatchObject({
       agents: 1_000,
       years: 10,
-      seed: 1,
+      seed: seedOfCommit(),
+      seeds: 1,
+      everyAudit: false,
       secondRefresh: "A",
       graceHours: 24,
       faultRate: 1,
