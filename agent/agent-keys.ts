@@ -1,7 +1,9 @@
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { awsRegion } from "../core/aws-region";
 import { realSleep, type Sleep } from "../core/budget";
 import { type Clock, type Mark, stopwatch, systemClock } from "../core/clock";
 import { DEFAULT_GRACE_PERIOD_HOURS } from "../core/contract";
+import { awsRequestHandler } from "../core/control-plane/outward";
 import type { AgentKey } from "../core/key/credential";
 import type { AgentKeyRecord } from "../core/key/stored-value";
 import { HOUR_MS, SECOND_MS } from "../core/time";
@@ -19,7 +21,7 @@ export interface AgentKeysOptions {
   readonly cacheMs?: number;
   /** How long the Control Plane goes on accepting a replaced key. Only told, by `status()`. @default 24 */
   readonly gracePeriodHours?: number;
-  /** @default - a new client, with the region and the credentials of the AWS configuration */
+  /** @default - a new client: region of the ARN or of the AWS configuration, its credentials, and `HTTPS_PROXY` */
   readonly secretsManager?: SecretsManagerClient;
 }
 
@@ -93,7 +95,7 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
   }
   const { clock = systemClock, sleep = realSleep } = ports;
   const watch = stopwatch(clock, ports.steady);
-  const read = ports.read ?? secretReader(options.secretsManager ?? new SecretsManagerClient({}), secretId);
+  const read = ports.read ?? secretReader(options.secretsManager ?? newClient(secretId), secretId);
 
   /** What was last read under AWSCURRENT. */
   let held: { readonly record: AgentKeyRecord; readonly seen: Mark } | undefined;
@@ -223,6 +225,13 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
       };
     },
   };
+}
+
+function newClient(secretId: string): SecretsManagerClient {
+  return new SecretsManagerClient({
+    region: awsRegion(undefined, secretId),
+    ...awsRequestHandler(process.env),
+  });
 }
 
 async function outcomeOf<T>(use: (key: AgentKey) => Promise<T>, key: AgentKey) {

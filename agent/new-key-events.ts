@@ -1,5 +1,7 @@
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import * as v from "valibot";
+import { awsRegion } from "../core/aws-region";
+import { awsRequestHandler } from "../core/control-plane/outward";
 
 /** A message of the queue. It comes back after half a minute, until it is deleted. */
 export interface QueuedMessage {
@@ -118,8 +120,9 @@ export function sqsQueue(
   { region }: { readonly region?: string },
 ): EventQueue & { readonly close: () => void } {
   const client = new SQSClient({
-    ...(region === undefined ? {} : { region }),
+    region: awsRegion(region, queueUrl),
     requestHandler: {
+      ...awsRequestHandler(process.env).requestHandler,
       connectionTimeout: 5_000,
       requestTimeout: REQUEST_LIMIT_MS,
       throwOnRequestTimeout: true,

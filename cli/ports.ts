@@ -4,8 +4,10 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { SNSClient } from "@aws-sdk/client-sns";
+import { awsRegion } from "../core/aws-region";
 import { realSleep, type Sleep } from "../core/budget";
 import { type Clock, systemClock } from "../core/clock";
+import { awsRequestHandler } from "../core/control-plane/outward";
 import { processTerminal, type Terminal } from "./terminal";
 
 export interface AwsClients {
@@ -28,9 +30,16 @@ export interface OperatorPorts {
   readonly fetch?: typeof fetch;
 }
 
-/** Endpoints come from `AWS_ENDPOINT_URL…`, as for any AWS client. */
-export function processPorts({ region }: { readonly region?: string }): OperatorPorts {
-  const options = region === undefined ? {} : { region };
+/** What a command says about where it goes. */
+export interface Whereabouts {
+  readonly region?: string;
+  /** Names and ARNs that the command was given. */
+  readonly names?: readonly string[];
+}
+
+/** Region, credentials, endpoints, proxy and CA come from where any AWS client takes them. */
+export function processPorts({ region, names = [] }: Whereabouts): OperatorPorts {
+  const options = awsOptions({ region, names });
   return {
     aws: {
       secretsManager: new SecretsManagerClient(options),
@@ -44,4 +53,12 @@ export function processPorts({ region }: { readonly region?: string }): Operator
     sleep: realSleep,
     newId: randomUUID,
   };
+}
+
+/** What every client of AWS is made with. */
+export function awsOptions({
+  region,
+  names = [],
+}: { readonly [K in keyof Whereabouts]: Whereabouts[K] | undefined }) {
+  return { region: awsRegion(region, ...names), ...awsRequestHandler(process.env) };
 }

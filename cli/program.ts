@@ -16,7 +16,7 @@ import { registerRotate } from "./commands/rotate";
 import { registerShow } from "./commands/show";
 import { registerStatus } from "./commands/status";
 import { registerVerify } from "./commands/verify";
-import { type OperatorPorts, processPorts } from "./ports";
+import { type OperatorPorts, processPorts, type Whereabouts } from "./ports";
 import { processTerminal, type Terminal } from "./terminal";
 
 // The package's own, in a clone and where it is installed.
@@ -41,8 +41,8 @@ const COMMANDS: readonly Register[] = [
 ];
 
 export interface ProgramPorts {
-  /** Wires one command, for the region that was given. */
-  readonly portsFor: (options: { readonly region?: string }) => OperatorPorts;
+  /** Wires one command, for where it was told to go. */
+  readonly portsFor: (whereabouts: Whereabouts) => OperatorPorts;
   readonly terminal: Terminal;
   readonly exit: (code: number) => void;
 }
@@ -106,9 +106,11 @@ ${Object.values(EXIT_CODES)
     answering:
       <A extends readonly unknown[]>(act: (ports: OperatorPorts, ...args: A) => Promise<Answer>) =>
       async (...given: [...A, Command]) => {
-        const { region, json } = (given.at(-1) as Command).opts<{ region?: string; json?: boolean }>();
-        const ports = portsFor(region === undefined ? {} : { region });
+        const options = (given.at(-1) as Command).opts<{ region?: string; json?: boolean }>();
+        const { region, json } = options;
         const args = given.slice(0, -1) as unknown as A;
+        const names = [...args, ...Object.values(options)].filter((each) => typeof each === "string");
+        const ports = portsFor({ names, ...(region !== undefined && { region }) });
         const { text, json: data, exit: ends = "done" } = await act(ports, ...args);
         terminal.print(json ? JSON.stringify(data, null, 2) : text);
         exit(EXIT_CODES[ends].code);

@@ -4,6 +4,7 @@ import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "../../age
 import { DEFAULT_GRACE_PERIOD_HOURS } from "../../core/contract";
 import type { CommandLine } from "../answer";
 import { amount, MOST_HOURS, MOST_SECONDS, type RegionOption, region } from "../options";
+import { awsOptions } from "../ports";
 
 /** Gives a key out, which no other command does: to the command that it runs. */
 export function registerExec(program: Command, line: CommandLine): void {
@@ -47,7 +48,9 @@ export function registerExec(program: Command, line: CommandLine): void {
     .argument("<command...>", "the program and its arguments; no shell is between")
     .passThroughOptions()
     .action(async (command: string[], options: ExecOptions) => {
-      const client = new SecretsManagerClient(options.region === undefined ? {} : { region: options.region });
+      const client = new SecretsManagerClient(
+        awsOptions({ region: options.region, names: [options.secret] }),
+      );
       const code = await execWithKey(client, {
         secretName: options.secret,
         variables: options.env,

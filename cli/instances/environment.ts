@@ -4,7 +4,7 @@ import { type AuditMemory, dynamoDbAuditMemory } from "../../core/audit/memory";
 import { command } from "../../core/command-line";
 import { type ControlPlaneAuth, SECRET_TAGS } from "../../core/contract";
 import { type ControlPlane, createControlPlane } from "../../core/control-plane/client";
-import { createFetch } from "../../core/control-plane/route";
+import { outwardFetch } from "../../core/control-plane/outward";
 import { dynamoDbIntentReader, type IntentReader } from "../../core/intent-table/intent-reader";
 import { dynamoDbIntentStore } from "../../core/intent-table/intent-store";
 import { ControlPlaneApiKey } from "../../core/key/credential";
@@ -79,10 +79,6 @@ export async function openEnvironment(
   const secrets = secretsManagerStore(ports.aws.secretsManager);
   // The CA is the Control Plane's; the proxy is the functions' way to it, which an operator's machine need not have.
   const { caCertificate } = settings.controlPlaneRoute ?? {};
-  const platform = {
-    ...(caCertificate !== undefined && { fetch: createFetch({ caCertificate }) }),
-    ...ports,
-  };
   return {
     settings,
     secrets,
@@ -96,10 +92,11 @@ export async function openEnvironment(
         {
           url: settings.controlPlaneUrl,
           urlFrom: rotationFunction,
+          caCertificate,
           auth: settings.controlPlaneAuth,
           apiKey: apiKey ?? (await readApiKey(secrets, settings.apiKeySecretArn)),
         },
-        platform,
+        ports,
       ),
   };
 }
@@ -129,20 +126,24 @@ export function controlPlaneFor(
     readonly urlFrom: string;
     readonly auth: ControlPlaneAuth;
     readonly apiKey: ControlPlaneApiKey;
+    /** As in the environment's settings. @default - the authorities that Node.js trusts */
+    readonly caCertificate?: string | undefined;
   },
   platform: Pick<OperatorPorts, "clock" | "sleep" | "fetch">,
 ): ControlPlane {
   refuseUncheckedTls(process.env);
   const { clock, sleep } = platform;
+  const baseUrl = readControlPlaneUrl(options.urlFrom, options.url);
+  const fetch = platform.fetch ?? outwardFetch(baseUrl, options.caCertificate, process.env);
   return createControlPlane({
-    baseUrl: readControlPlaneUrl(options.urlFrom, options.url),
+    baseUrl,
     auth: options.auth,
     apiKey: options.apiKey,
     clock,
     budget: { remainingMs: () => CALL_MS },
     sleep,
     random: Math.random,
-    ...(platform.fetch && { fetch: platform.fetch }),
+    ...(fetch && { fetch }),
   });
 }
 

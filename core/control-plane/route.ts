@@ -15,7 +15,8 @@ export interface Route {
   readonly caCertificate?: string;
   /**
    * An `http` or `https` proxy that is asked for a tunnel (CONNECT), so that it sees the Control Plane's name and nothing
-   * else. A certificate of its own is to be signed by a public authority or by `caCertificate`.
+   * else, and the user and password that the URL may have. A certificate of its own is to be signed by a public authority or
+   * by `caCertificate`.
    * @default - no proxy
    */
   readonly proxyUrl?: string;
@@ -40,7 +41,8 @@ export function createFetch(route: Route): typeof fetch {
   };
 }
 
-async function connect(url: URL, route: Route, signal: AbortSignal): Promise<tls.TLSSocket> {
+/** A connection that has shown its certificate. Throws what Node.js throws, or that the proxy opens no tunnel. */
+export async function connect(url: URL, route: Route, signal: AbortSignal): Promise<tls.TLSSocket> {
   if (url.protocol !== "https:") throw new TypeError("a CA certificate or a proxy is for https only");
   const host = hostOf(url);
   const port = Number(url.port || 443);
@@ -74,7 +76,7 @@ async function tunnel({ proxyUrl = "", caCertificate }: Route, target: string, s
     port: Number(proxy.port || (isSecure ? 443 : 80)),
     method: "CONNECT",
     path: target,
-    headers: { host: target },
+    headers: { host: target, ...authorizationOf(proxy) },
     agent: false,
     signal,
     ...(isSecure ? { ...ca, rejectUnauthorized: true } : {}),
@@ -86,6 +88,12 @@ async function tunnel({ proxyUrl = "", caCertificate }: Route, target: string, s
   throw Object.assign(new Error("the proxy opens no tunnel"), {
     code: `PROXY_STATUS_${response.statusCode}`,
   });
+}
+
+function authorizationOf({ username, password }: URL): { "proxy-authorization"?: string } {
+  if (username === "") return {};
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
 }
 
 async function exchange(

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import type { Certificate } from "../../proofs/harness/certificates";
 import { expectNoKeyIn, OperatorWorld } from "../cli/operator-world";
 import { NODE } from "./stage";
 
@@ -22,11 +24,12 @@ export class ServedDesk {
 
   private constructor(
     readonly desk: OperatorWorld,
-    private readonly urls: { readonly aws: string; readonly controlPlane: string },
+    readonly urls: { readonly aws: string; readonly controlPlane: string },
     private readonly closers: readonly (() => void)[],
   ) {}
 
-  static async open(desk?: OperatorWorld): Promise<ServedDesk> {
+  /** @param certificate for TLS. @default - clear text */
+  static async open(desk?: OperatorWorld, certificate?: Certificate): Promise<ServedDesk> {
     const served = desk ?? (await OperatorWorld.ready());
     const aws = await listen(async (request, body) => {
       const { statusCode, headers, text } = await served.answerOfAws(
@@ -38,7 +41,7 @@ export class ServedDesk {
         body,
       );
       return { status: statusCode, headers, text };
-    });
+    }, certificate);
     const controlPlane = await listen(async (request, body) => {
       const answer = await served.world.fetch(`https://value.valmi.io${request.url}`, {
         method: request.method ?? "GET",
@@ -50,7 +53,7 @@ export class ServedDesk {
         headers: Object.fromEntries(answer.headers.entries()),
         text: await answer.text(),
       };
-    });
+    }, certificate);
     served.controlPlaneUrl = `${controlPlane.url}/api/v1`;
     return new ServedDesk(served, { aws: aws.url, controlPlane: controlPlane.url }, [
       aws.close,
@@ -125,18 +128,20 @@ async function listen(
     request: IncomingMessage,
     body: string,
   ) => Promise<{ status: number; headers: Record<string, string>; text: string }>,
+  certificate: Certificate | undefined,
 ) {
-  const server = createServer(async (request, response) => {
+  const respond: RequestListener = async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
     const { status, headers, text } = await answer(request, body);
     const { "content-encoding": _, "content-length": __, "transfer-encoding": ___, ...sent } = headers;
     response.writeHead(status, sent);
     response.end(text);
-  });
+  };
+  const server = certificate ? createSecureServer(certificate, respond) : createServer(respond);
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${certificate ? "https://localhost" : "http://127.0.0.1"}:${(server.address() as AddressInfo).port}`,
     close: () => {
       server.closeAllConnections();
       server.close();
