@@ -20,7 +20,7 @@ const researchFor = ({ id, accountId, contactId }: (typeof customers)[number]): 
 
 /**
  * The fleet: every environment and every agent instance. `cdktf deploy <name>` deploys one environment.
- * Each setting is described where its type is: constructs/environment/environment.ts.
+ * Each setting is described where its type is, from constructs/environment/environment.ts on.
  */
 export const environments: readonly Environment[] = [
   {

@@ -4,7 +4,8 @@ import { Fn, type ITerraformDependable, propertyAccess, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { ProvisioningInput } from "../core/contract";
 import type { AgentKeySecret } from "./agent-key-secret";
-import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment/environment";
+import { type AgentInstanceSettings, displayName } from "./environment/agent-instance";
+import type { ResolvedSettings } from "./environment/environment";
 import type { NodeFunction } from "./node-function";
 
 export interface AgentInstanceProps {

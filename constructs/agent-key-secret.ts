@@ -10,7 +10,8 @@ import {
   outsideReaderCondition,
   outsideReaderPrincipal,
 } from "./access/readers";
-import { type AgentInstanceSettings, displayName, type ResolvedSettings } from "./environment/environment";
+import { type AgentInstanceSettings, displayName } from "./environment/agent-instance";
+import type { ResolvedSettings } from "./environment/environment";
 import type { EnvironmentKey } from "./environment-key";
 import {
   type AwsLocation,

@@ -2,10 +2,11 @@ import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
 import { AWS_PROVIDER_VERSIONS } from "../core/contract";
-import { defaultStateKey } from "./access/deployer-access";
 import { AgentKeys } from "./agent-keys";
-import { checkEnvironments, refuseErrors } from "./environment/checks";
-import type { Environment, S3BackendSettings } from "./environment/environment";
+import { checkEnvironments } from "./environment/checks";
+import { resolveBackend } from "./environment/deployment";
+import type { Environment } from "./environment/environment";
+import { refuseErrors } from "./environment/problems";
 import type { FunctionBundles } from "./function-bundles";
 
 export interface AgentKeysStackProps {
@@ -33,7 +34,7 @@ export class AgentKeysStack extends TerraformStack {
       ...(assumeRole ? { assumeRole: [{ sessionName: "valmi-agent-keys", ...assumeRole }] } : {}),
     });
     this.addOverride("terraform.required_providers.aws.version", AWS_PROVIDER_VERSIONS);
-    if (backend) this.keepStateIn(backend, environment);
+    if (backend) this.keepStateIn(resolveBackend(backend, environment));
 
     this.agentKeys = new AgentKeys(this, "agent-keys", { ...settings, ...(bundles ? { bundles } : {}) });
 
@@ -52,11 +53,11 @@ export class AgentKeysStack extends TerraformStack {
     });
   }
 
-  private keepStateIn({ bucket, key, region, roleArn }: S3BackendSettings, environment: Environment): void {
+  private keepStateIn({ bucket, key, region, roleArn }: ReturnType<typeof resolveBackend>): void {
     new S3Backend(this, {
       bucket,
-      key: key ?? defaultStateKey(environment.name),
-      region: region ?? environment.region,
+      key,
+      region,
       encrypt: true,
       ...(roleArn ? { assumeRole: { roleArn } } : {}),
     });

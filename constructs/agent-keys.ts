@@ -13,8 +13,9 @@ import { type AgentKeySecretsProps, provisionAccess, rotateAccess } from "./agen
 import { Alarms, AlertTopic } from "./alarms";
 import { Auditor } from "./auditor";
 import { describeCost, monthlyCost } from "./cost";
-import { checkSettings, describeProblem, refuseErrors } from "./environment/checks";
+import { checkSettings } from "./environment/checks";
 import { type AgentKeysSettings, resolveSettings } from "./environment/environment";
+import { describeProblem, refuseErrors } from "./environment/problems";
 import { EnvironmentKey } from "./environment-key";
 import { type FunctionBundles, shippedBundles } from "./function-bundles";
 import { IntentTable } from "./intent-table";

@@ -19,13 +19,31 @@ export { NewKeyForwarding, type NewKeyForwardingProps } from "./agents/label-eve
 export { LambdaAgent, type LambdaAgentProps } from "./agents/lambda-agent";
 export { RunnerAgent, type RunnerAgentProps } from "./agents/runner-agent";
 export {
-  checkEnvironments,
+  type AdoptedAgentInstance,
+  type AgentInstanceSettings,
+  displayName,
+  type NewAgentInstance,
+} from "./environment/agent-instance";
+export type { AlertSettings } from "./environment/alerts";
+export { checkEnvironments } from "./environment/checks";
+export type { ControlPlaneSettings } from "./environment/control-plane";
+export type { AssumeRoleSettings, S3BackendSettings } from "./environment/deployment";
+export {
+  type AgentKeysSettings,
+  type Environment,
+  type ResolvedSettings,
+  resolveSettings,
+} from "./environment/environment";
+export type { FunctionSettings, VpcSettings } from "./environment/functions";
+export type { KmsSettings, OwnKmsKey } from "./environment/kms";
+export { environmentsToDeploy, LOCAL_RUN_VARIABLE } from "./environment/local-run";
+export {
   describeProblem,
   InvalidEnvironmentsError,
   type Problem,
   refuseErrors,
-} from "./environment/checks";
-export * from "./environment/environment";
+} from "./environment/problems";
+export type { RotationSettings } from "./environment/rotation";
 export type { FunctionBundles } from "./function-bundles";
 export { IntentTable, type IntentTableProps } from "./intent-table";
 export { NodeFunction, type NodeFunctionProps } from "./node-function";

@@ -1,5 +1,4 @@
 import { FUNCTION_PURPOSES, functionName, SECRET_NAME_END } from "../core/contract";
-import type { ResolvedSettings } from "./environment/environment";
 
 /**
  * Every name that is made, from the prefix, the environment and the id alone. They are pinned by tests: a changed
@@ -9,35 +8,42 @@ import type { ResolvedSettings } from "./environment/environment";
 /** The name of a function is its role's, too. */
 export { functionName };
 
-type Environment = Pick<ResolvedSettings, "namePrefix" | "name">;
+/** What the names of an environment are made of. */
+export interface EnvironmentName {
+  readonly namePrefix: string;
+  readonly name: string;
+}
 
 /** Lambda's limit for the name of a function, and IAM's for that of a role. */
 export const MAX_FUNCTION_NAME_LENGTH = 64;
 
 /** The names of all functions of an environment. */
-export function functionNames(environment: Environment): string[] {
+export function functionNames(environment: EnvironmentName): string[] {
   return FUNCTION_PURPOSES.map((purpose) => functionName(environment, purpose));
 }
 
-export function intentTableName({ namePrefix, name }: Environment): string {
+export function intentTableName({ namePrefix, name }: EnvironmentName): string {
   return `${namePrefix}-${name}-agent-key-intents`;
 }
 
 /** Of the topic, an alarm, a rule or the dashboard. */
-export function alertName({ namePrefix, name }: Environment, what: string): string {
+export function alertName({ namePrefix, name }: EnvironmentName, what: string): string {
   return `${namePrefix}-${name}-agent-key-${what}`;
 }
 
-export function keyAlias({ namePrefix, name }: Environment): string {
+export function keyAlias({ namePrefix, name }: EnvironmentName): string {
   return `alias/${namePrefix}-${name}-agent-keys`;
 }
 
 /** What the names of an environment's agent key secrets begin and end with, around the id. */
-export function agentKeySecretNameParts({ namePrefix, name }: Environment): { start: string; end: string } {
+export function agentKeySecretNameParts({ namePrefix, name }: EnvironmentName): {
+  start: string;
+  end: string;
+} {
   return { start: `${namePrefix}/${name}/`, end: SECRET_NAME_END };
 }
 
-export function agentKeySecretName(environment: Environment, id: string): string {
+export function agentKeySecretName(environment: EnvironmentName, id: string): string {
   const { start, end } = agentKeySecretNameParts(environment);
   return `${start}${id}${end}`;
 }
@@ -52,7 +58,7 @@ export interface AwsLocation {
 /** Matches the secrets of the environment's agent keys, and nothing else: Secrets Manager adds six characters. */
 export function agentKeySecretArns(
   { partition, region, accountId }: AwsLocation,
-  environment: Environment,
+  environment: EnvironmentName,
 ): string {
   return agentKeySecretArn({ partition, region, accountId }, environment, "*");
 }
@@ -60,7 +66,7 @@ export function agentKeySecretArns(
 /** Matches the secret of one agent key. */
 export function agentKeySecretArn(
   { partition, region, accountId }: AwsLocation,
-  environment: Environment,
+  environment: EnvironmentName,
   id: string,
 ): string {
   const name = agentKeySecretName(environment, id);

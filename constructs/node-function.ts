@@ -7,8 +7,8 @@ import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { AssetType, Fn, TerraformAsset, Token } from "cdktf";
 import { Construct } from "constructs";
 import { type FunctionAccess, type PolicyStatement, policyDocument } from "./access/policy";
+import { LAMBDA_ENVIRONMENT_BYTES } from "./environment/control-plane";
 import type { ResolvedSettings } from "./environment/environment";
-import { LAMBDA_ENVIRONMENT_BYTES } from "./environment/fields";
 import { type AwsLocation, functionArn, logGroupArn } from "./names";
 
 const MEMORY_MB = 256;

@@ -1,6 +1,7 @@
 import { DataAwsSecretsmanagerSecrets } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secrets";
 import { Construct } from "constructs";
-import type { AgentInstanceSettings, ResolvedSettings } from "./environment/environment";
+import type { AgentInstanceSettings } from "./environment/agent-instance";
+import type { ResolvedSettings } from "./environment/environment";
 import { agentKeySecretName, agentKeySecretNameParts } from "./names";
 
 export interface RemovalGuardProps {

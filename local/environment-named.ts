@@ -1,5 +1,6 @@
 import type { Environment } from "../constructs";
-import { checkEnvironments, refuseErrors } from "../constructs/environment/checks";
+import { checkEnvironments } from "../constructs/environment/checks";
+import { refuseErrors } from "../constructs/environment/problems";
 import { PrerequisiteError } from "./toolchain";
 
 /**

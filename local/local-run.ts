@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { setOperatorKey } from "../cli/commands/operator-key";
 import type { Environment } from "../constructs";
-import { LOCAL_RUN_VARIABLE } from "../constructs/environment/environment";
+import { LOCAL_RUN_VARIABLE } from "../constructs/environment/local-run";
 import { realSleep } from "../core/budget";
 import { systemClock } from "../core/clock";
 import { SettableClock } from "./clock";

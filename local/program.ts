@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import type { Command } from "commander";
-import { InvalidEnvironmentsError } from "../constructs/environment/checks";
+import { InvalidEnvironmentsError } from "../constructs/environment/problems";
 import { DeploymentError } from "./deployment";
 import { LOCAL_SDK } from "./emulator";
 import { PrerequisiteError } from "./toolchain";

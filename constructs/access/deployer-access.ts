@@ -1,4 +1,5 @@
 import { SECRET_TAGS } from "../../core/contract";
+import { resolveBackend } from "../environment/deployment";
 import { type Environment, resolveSettings } from "../environment/environment";
 import {
   type AwsLocation,
@@ -248,8 +249,9 @@ export function credentialsStatements(environment: Environment): PolicyStatement
 /** Terraform's state in S3, with the lock file beside it; none where it is a file. */
 function stateStatements({ name, region, backend }: Environment): PolicyStatement[] {
   if (backend === undefined) return [];
-  const bucket = `arn:${partitionOf(backend.region ?? region)}:s3:::${backend.bucket}`;
-  const state = `${bucket}/${backend.key ?? defaultStateKey(name)}`;
+  const place = resolveBackend(backend, { name, region });
+  const bucket = `arn:${partitionOf(place.region)}:s3:::${place.bucket}`;
+  const state = `${bucket}/${place.key}`;
   return [
     { Sid: "FindState", Effect: "Allow", Action: "s3:ListBucket", Resource: bucket },
     {
@@ -261,8 +263,6 @@ function stateStatements({ name, region, backend }: Environment): PolicyStatemen
     { Sid: "UnlockState", Effect: "Allow", Action: "s3:DeleteObject", Resource: `${state}.tflock` },
   ];
 }
-
-export const defaultStateKey = (environment: string) => `valmi-agent-keys/${environment}.tfstate`;
 
 function keyStatements(
   settings: ReturnType<typeof resolveSettings>,

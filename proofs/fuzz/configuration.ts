@@ -14,7 +14,7 @@ import {
   InvalidEnvironmentsError,
   refuseErrors,
 } from "../../constructs";
-import { environmentsToDeploy, LOCAL_RUN_VARIABLE } from "../../constructs/environment/environment";
+import { environmentsToDeploy, LOCAL_RUN_VARIABLE } from "../../constructs/environment/local-run";
 import { withoutTokenTraces } from "../../constructs/token-traces";
 import { FUNCTION_ENV } from "../../core/contract";
 import { readSettings, SettingsError } from "../../core/settings/function-settings";

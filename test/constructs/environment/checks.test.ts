@@ -9,7 +9,7 @@ import {
   refuseErrors,
 } from "../../../constructs";
 import { MANY_INSTANCES } from "../../../constructs/environment/checks";
-import { MINIMUM_GRACE_PERIOD_HOURS } from "../../../constructs/environment/fields";
+import { MINIMUM_GRACE_PERIOD_HOURS } from "../../../constructs/environment/grace-period";
 import { Authority } from "../../../proofs/harness/certificates";
 import { environment, stack } from "../../helpers/synth";
 
@@ -316,10 +316,10 @@ test("all problems of all environments are listed at once, each with place, fiel
   expect(lines[1]).toMatch(
     /^- dev, agent instance support: `name` must be 1–256 letters.*; got: "a\|b"\. To fix: /,
   );
-  expect(lines[2]).toMatch(
+  expect(lines[3]).toMatch(
     /^- staging: `tag` is not a field .*; got: a value of type object\. To fix: .*`?name, region/,
   );
-  expect(lines[3]).toMatch(/^- staging: `rotation.windowHours` must be .* 1–24.*; got: 25\. To fix: /);
+  expect(lines[2]).toMatch(/^- staging: `rotation.windowHours` must be .* 1–24.*; got: 25\. To fix: /);
 });
 
 test("what is wrong is shown in short", () => {
