@@ -72,6 +72,7 @@ describe("a new instance", () => {
     const { accountId: _, contactId: __, ...rest } = input({ agentType: { name: "Research Assistant" } });
     await deploy(rest);
     expect(world.instance).toMatchObject({ agentTypeId: "at_research", accountId: null, contactId: null });
+    expect(world.current).toMatchObject({ agentTypeId: "at_research", accountId: "", contactId: "" });
   });
 
   test("with a key of an unknown format keeps that key", async () => {
@@ -142,6 +143,14 @@ describe("where the answer to create is lost", () => {
     expect([calls(CREATE), calls(REFRESH)]).toEqual([2, 0]);
     expect(world.minted).toHaveLength(1);
     expect(world.current).not.toHaveProperty("previousKeyExpiresAt");
+    expectOneWorkingKey();
+  });
+
+  test("and the Control Plane has failed instead: the repeated call creates it", async () => {
+    world.orderFault(CREATE, { status: 503 });
+    await deploy();
+    expect([calls(CREATE), calls(REFRESH)]).toEqual([2, 0]);
+    expect(world.minted).toHaveLength(1);
     expectOneWorkingKey();
   });
 
