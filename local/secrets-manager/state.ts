@@ -47,6 +47,9 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ["ValidateResourcePolicy", validateResourcePolicy],
 ]);
 
+/** The names of the operations that are imitated. */
+export const SUPPORTED_OPERATIONS: readonly string[] = [...OPERATIONS.keys()];
+
 const REPLICATION = [
   "AssociateCrossAccountReplica",
   "DisassociateCrossAccountReplica",
