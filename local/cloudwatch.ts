@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
- * CloudWatch's alarms as Terraform needs them: put, described again as they were put, tagged, deleted. MiniStack keeps them
- * too, but gives back only half of each, so that a plan would never be empty. Nothing is evaluated here: an alarm is proven by
- * `npm run test:detection`. Speaks the query protocol; any other call is refused.
+ * CloudWatch's alarms and dashboards as Terraform needs them: put, given back as they were put, tagged, deleted. MiniStack
+ * keeps alarms too, but gives back only half of each, so that a plan would never be empty. Nothing is evaluated here: an alarm
+ * is proven by `npm run test:detection`. Speaks the query protocol; any other call is refused.
  */
 export interface LocalCloudwatch {
   readonly url: string;
@@ -21,27 +21,31 @@ export async function startCloudwatch(location: {
   readonly region: string;
   readonly accountId: string;
 }): Promise<LocalCloudwatch> {
-  const service = new Alarms(location);
+  const alarms = new Alarms(location);
+  const dashboards = new Dashboards(location);
   const server = createServer(async (request, response) => {
     const input = parseQuery(await bodyOf(request));
     try {
-      const result = service.call(String(input.Action), input);
+      const action = String(input.Action);
+      const result = (action.includes("Dashboard") ? dashboards : alarms).call(action, input);
       response.writeHead(200, { "content-type": "text/xml" });
       response.end(
         `<${input.Action}Response><${input.Action}Result>${toXml(result)}</${input.Action}Result></${input.Action}Response>`,
       );
     } catch (error) {
-      response.writeHead(400, { "content-type": "text/xml" });
       const message = error instanceof Error ? error.message : "unknown";
+      const isMissing = error instanceof DashboardNotFound;
+      const Code = isMissing ? "ResourceNotFound" : "InvalidAction";
+      response.writeHead(isMissing ? 404 : 400, { "content-type": "text/xml" });
       response.end(
-        `<ErrorResponse><Error>${toXml({ Type: "Sender", Code: "InvalidAction", Message: message })}</Error></ErrorResponse>`,
+        `<ErrorResponse><Error>${toXml({ Type: "Sender", Code, Message: message })}</Error></ErrorResponse>`,
       );
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    alarms: () => service.all(),
+    alarms: () => alarms.all(),
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -111,6 +115,36 @@ class Alarms {
     const present = this.tags.get(arn) ?? new Map<string, string>();
     for (const { Key, Value } of tags) present.set(String(Key), String(Value));
     this.tags.set(arn, present);
+  }
+}
+
+class DashboardNotFound extends Error {
+  override readonly name = "DashboardNotFound";
+}
+
+class Dashboards {
+  private readonly bodies = new Map<string, string>();
+
+  constructor(private readonly location: { readonly accountId: string }) {}
+
+  call(action: string, { DashboardName, DashboardBody, DashboardNames }: Tree): Tree {
+    const name = String(DashboardName);
+    switch (action) {
+      case "PutDashboard":
+        this.bodies.set(name, String(DashboardBody));
+        return { DashboardValidationMessages: [] };
+      case "GetDashboard": {
+        const body = this.bodies.get(name);
+        if (body === undefined) throw new DashboardNotFound(`Dashboard ${name} does not exist`);
+        const arn = `arn:aws:cloudwatch::${this.location.accountId}:dashboard/${name}`;
+        return { DashboardArn: arn, DashboardBody: body, DashboardName: name };
+      }
+      case "DeleteDashboards":
+        for (const each of (DashboardNames ?? []) as readonly string[]) this.bodies.delete(each);
+        return {};
+      default:
+        throw new Error(`${action} is not imitated`);
+    }
   }
 }
 

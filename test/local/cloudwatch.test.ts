@@ -67,6 +67,23 @@ test("an alarm is described as it was put, with tags, until it is deleted", asyn
   );
 });
 
+test("a dashboard is given back as it was put, until it is deleted", async () => {
+  const DashboardBody = JSON.stringify({ widgets: [{ type: "text", properties: { markdown: "a < b" } }] });
+  const put = await call({ Action: "PutDashboard", DashboardName: "agents", DashboardBody });
+  expect([put.status, put.text]).toEqual([
+    200,
+    expect.stringContaining("<DashboardValidationMessages></DashboardValidationMessages>"),
+  ]);
+  const { text } = await call({ Action: "GetDashboard", DashboardName: "agents" });
+  expect(text).toContain("<DashboardName>agents</DashboardName>");
+  expect(text).toContain("<DashboardArn>arn:aws:cloudwatch::000000000000:dashboard/agents</DashboardArn>");
+  expect(text).toContain(`<DashboardBody>${DashboardBody.replace("<", "&#60;")}</DashboardBody>`);
+
+  expect((await call({ Action: "DeleteDashboards", "DashboardNames.member.1": "agents" })).status).toBe(200);
+  const gone = await call({ Action: "GetDashboard", DashboardName: "agents" });
+  expect([gone.status, gone.text]).toEqual([404, expect.stringContaining("<Code>ResourceNotFound</Code>")]);
+});
+
 test("whatever is not imitated is refused by its name", async () => {
   const { status, text } = await call({ Action: "GetMetricData" });
 
