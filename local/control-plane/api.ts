@@ -5,26 +5,18 @@ import type { RouterRoute } from "hono/types";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import * as v from "valibot";
 import type { Clock } from "../../core/clock";
+import { SECOND } from "../clock";
+import type { Behaviour } from "./behaviour";
+import { Edge } from "./edge";
 import type { AgentInstance, AgentType, InstanceChange, IssuedKey, Page } from "./model";
 import { RateLimit } from "./rate-limit";
 import { type FieldProblem, invalidField, Refusal } from "./refusal";
 import type { ControlPlaneState } from "./state";
 
-/** How an operator's API key may arrive: the header `api-key`, or `Authorization: Bearer`. */
-export type AuthDialect = "api-key" | "bearer";
-
 export interface ControlPlaneApiOptions {
   readonly state: ControlPlaneState;
   /** Gives the `Date` header and the rate limit's minutes; the state's own clock. */
   readonly clock: Clock;
-  /** @default - both are understood */
-  readonly auth?: AuthDialect;
-  /** `current`: `{"detail": …}`. `earlier`: `{"error": {"code", "message"}}`. @default "current" */
-  readonly errorDialect?: "current" | "earlier";
-  /** `current`: `id`, `secret`. `tool`: `agent_instance_id`, `agent_type_id`, `secret_token`. @default "current" */
-  readonly fieldNames?: "current" | "tool";
-  /** Requests a minute for each API key. @default 1000 */
-  readonly requestsPerMinute?: number;
 }
 
 const MAX_PAGE = 100;
@@ -71,16 +63,15 @@ const ERROR_CODES: Record<number, string> = {
  * The documented API below its base URL, over the state and nothing else: no socket, no timer. Serve it, or give its
  * `request` to a client in the place of `fetch`.
  */
-export function controlPlaneApi(options: ControlPlaneApiOptions) {
-  const { state, clock } = options;
-  const inToolNames = options.fieldNames === "tool";
-  const rateLimit = new RateLimit(clock, options.requestsPerMinute ?? 1_000);
+export function controlPlaneApi({ state, clock }: ControlPlaneApiOptions) {
+  const rateLimit = new RateLimit(clock);
+  const edge = new Edge<AgentInstance>(clock);
   const api = new Hono<{ Variables: { workspaceId: string } }>();
 
   const refuse = (c: Context, status: ContentfulStatusCode, detail: string | readonly FieldProblem[]) => {
     const message = typeof detail === "string" ? detail : new Refusal(422, detail).message;
     const body =
-      options.errorDialect === "earlier"
+      state.behaviour.errorDialect === "earlier"
         ? { error: { code: ERROR_CODES[status] ?? "error", message } }
         : { detail };
     return c.json(body, status);
@@ -89,9 +80,9 @@ export function controlPlaneApi(options: ControlPlaneApiOptions) {
   /** Lets a request through with an operator's API key that may do this. */
   const operator = (access: "read" | "write") =>
     createMiddleware<{ Variables: { workspaceId: string } }>(async (c, next) => {
-      const apiKey = apiKeyOf(c, options.auth);
+      const apiKey = apiKeyOf(c, state.behaviour.auth);
       const workspace = state.authenticate(apiKey, access);
-      const standing = rateLimit.count(apiKey ?? "");
+      const standing = rateLimit.count(apiKey ?? "", state.behaviour.requestsPerMinute);
       c.header("X-RateLimit-Limit", String(standing.limit));
       c.header("X-RateLimit-Remaining", String(standing.remaining));
       c.header("X-RateLimit-Reset", String(standing.resetAt));
@@ -103,17 +94,17 @@ export function controlPlaneApi(options: ControlPlaneApiOptions) {
       await next();
     });
 
-  const agentType = (type: AgentType) => ({
-    [inToolNames ? "agent_type_id" : "id"]: type.id,
-    name: type.name,
-    description: type.description,
-    created_at: timestamp(type.createdAt),
-  });
-  const instanceId = (instance: AgentInstance) => ({
-    [inToolNames ? "agent_instance_id" : "id"]: instance.id,
-  });
-  const listedInstance = (instance: AgentInstance) => ({
-    ...instanceId(instance),
+  const named = (of: "agent_type" | "agent_instance", fields: Readonly<Record<string, unknown>>) =>
+    renamed(fields, namesFor(of, state.behaviour.fieldNames));
+  const agentType = (type: AgentType) =>
+    named("agent_type", {
+      id: type.id,
+      name: type.name,
+      description: type.description,
+      created_at: timestamp(type.createdAt),
+    });
+  const instanceFields = (instance: AgentInstance) => ({
+    id: instance.id,
     name: instance.name,
     agent_type_id: instance.agentTypeId,
     account_id: instance.accountId,
@@ -121,19 +112,15 @@ export function controlPlaneApi(options: ControlPlaneApiOptions) {
     is_active: instance.isActive,
     created_at: timestamp(instance.createdAt),
   });
-  const instanceDetail = (instance: AgentInstance) => ({
-    ...listedInstance(instance),
-    description: instance.description,
-  });
-  const issuedKey = ({ instance, agentKey }: IssuedKey) => ({
-    ...instanceId(instance),
-    name: instance.name,
-    [inToolNames ? "secret_token" : "secret"]: agentKey,
-  });
+  const listedInstance = (instance: AgentInstance) => named("agent_instance", instanceFields(instance));
+  const instanceDetail = (instance: AgentInstance) =>
+    named("agent_instance", { ...instanceFields(instance), description: instance.description });
+  const issuedKey = ({ instance, agentKey }: IssuedKey) =>
+    named("agent_instance", { id: instance.id, name: instance.name, secret: agentKey });
 
   api.use(async (c, next) => {
     await next();
-    c.header("Date", new Date(clock.now()).toUTCString());
+    c.header("Date", dateHeader(state, clock));
   });
   api.onError((error, c) => {
     if (!(error instanceof Refusal)) throw error;
@@ -168,13 +155,17 @@ export function controlPlaneApi(options: ControlPlaneApiOptions) {
   });
 
   api.get("/agent_instance/info", (c) => {
-    const instance = state.identify(c.req.header("X-Agent-Secret"));
-    return c.json({
+    const agentKey = c.req.header("X-Agent-Secret");
+    const { edgeCacheSeconds, fieldNames } = state.behaviour;
+    const instance = edge.answer(agentKey ?? "", edgeCacheSeconds, () => state.identify(agentKey));
+    const fields = {
       organization_id: state.workspace(instance.workspaceId)?.organizationId,
       workspace_id: instance.workspaceId,
       name: instance.name,
       id: instance.id,
-    });
+    };
+    // Valmi's tool doesn't make this call: its names are known for others only.
+    return c.json(fieldNames === "tool" ? fields : named("agent_instance", fields));
   });
   api.get("/agent_instance/all", operator("read"), (c) => {
     const { total, instances } = state.listInstances(c.var.workspaceId, pageOf(c));
@@ -193,7 +184,7 @@ export function controlPlaneApi(options: ControlPlaneApiOptions) {
   });
   api.post("/agent_instance/validate-secret", operator("read"), async (c) => {
     const [agentKey = ""] = Object.values(await bodyOf(c, secretBody));
-    return c.json({ valid: state.validate(c.var.workspaceId, agentKey) });
+    return c.json(named("agent_instance", { valid: state.validate(c.var.workspaceId, agentKey) }));
   });
   api.post("/agent_instance/:agent_instance_id/refresh", operator("write"), (c) =>
     c.json(
@@ -242,7 +233,24 @@ function documented({ method, path }: RouterRoute, basePath = ""): string {
   return `${method} ${path.slice(basePath.length).replace(/:(\w+)/g, "{$1}")}`;
 }
 
-function apiKeyOf(c: Context, auth: AuthDialect | undefined): string | undefined {
+/** The `Date` of an answer: the clock's time, as far off as it is to be. */
+export function dateHeader({ behaviour }: ControlPlaneState, clock: Clock): string {
+  return new Date(clock.now() + behaviour.dateOffsetSeconds * SECOND).toUTCString();
+}
+
+function namesFor(
+  of: "agent_type" | "agent_instance",
+  fieldNames: Behaviour["fieldNames"],
+): Readonly<Record<string, string>> {
+  if (fieldNames === "current") return {};
+  return fieldNames === "tool" ? { id: `${of}_id`, secret: "secret_token" } : fieldNames;
+}
+
+function renamed(fields: Readonly<Record<string, unknown>>, names: Readonly<Record<string, string>>) {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [names[name] ?? name, value]));
+}
+
+function apiKeyOf(c: Context, auth: Behaviour["auth"]): string | undefined {
   const bearer = /^Bearer (.+)$/i.exec(c.req.header("Authorization") ?? "")?.[1];
   if (auth === "bearer") return bearer;
   const apiKey = c.req.header("api-key");

@@ -25,10 +25,14 @@ export function replaced(keys: readonly AgentKey[], now: number, rules: KeyRules
   if (graceRuns && secondRefresh === "D")
     throw new Refusal(409, "An earlier secret of this agent instance is still in its grace period");
 
-  const endsEarlier = secondRefresh === "B";
-  const endsCurrent = graceRuns && secondRefresh === "E";
+  const endOfCurrent = graceRuns && secondRefresh === "E" ? now : now + graceMs;
   return [
-    ...earlier.map((key) => (endsEarlier ? { ...key, diesAt: Math.min(key.diesAt ?? now, now) } : key)),
-    ...current.map((key) => ({ ...key, diesAt: endsCurrent ? now : now + graceMs })),
+    ...(secondRefresh === "B" ? earlier.map((key) => endedBy(key, now)) : earlier),
+    ...current.map((key) => endedBy(key, endOfCurrent)),
   ];
+}
+
+/** The key, dead from that moment on at the latest. */
+export function endedBy(key: AgentKey, moment: number): AgentKey {
+  return { ...key, diesAt: Math.min(key.diesAt ?? moment, moment) };
 }

@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import { AgentKey } from "../../core/key/credential";
 import { type AdjustableClock, checkMove } from "../clock";
 import type { Faults } from "./faults";
-import { isLive } from "./key-life";
 import { LOCAL_PATH, REDIRECT_TARGET } from "./paths";
 import type { ControlPlaneState } from "./state";
 
@@ -30,6 +29,14 @@ export function localRoutes({ state, clock, faults, calls }: LocalRoutesOptions)
     }
     return c.json({ now: new Date(clock.now()).toISOString() });
   });
+  local.get("/behaviour", (c) => c.json(state.behaviour));
+  local.post("/behaviour", async (c) => {
+    try {
+      return c.json(state.behave(await c.req.json()));
+    } catch (error) {
+      return c.json({ detail: problem(error) }, 422);
+    }
+  });
   local.get("/faults", (c) => c.json(faults.list()));
   local.post("/faults", async (c) => {
     try {
@@ -56,7 +63,7 @@ export function localRoutes({ state, clock, faults, calls }: LocalRoutesOptions)
           mintedAt: new Date(key.mintedAt).toISOString(),
           liveFrom: new Date(key.liveFrom).toISOString(),
           diesAt: key.diesAt === null ? null : new Date(key.diesAt).toISOString(),
-          isAccepted: instance.isActive && isLive(key, clock.now()),
+          isAccepted: state.isAccepted(key.value),
         })),
       })),
     ),

@@ -17,12 +17,9 @@ export class RateLimit {
   private window = 0;
   private readonly used = new Map<string, number>();
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly perMinute: number,
-  ) {}
+  constructor(private readonly clock: Clock) {}
 
-  count(caller: string): RateLimitStanding {
+  count(caller: string, perMinute: number): RateLimitStanding {
     const now = this.clock.now();
     const window = Math.floor(now / MINUTE);
     if (window !== this.window) {
@@ -33,9 +30,9 @@ export class RateLimit {
     this.used.set(caller, used);
     const resetAt = (window + 1) * MINUTE;
     return {
-      allowed: used <= this.perMinute,
-      limit: this.perMinute,
-      remaining: Math.max(0, this.perMinute - used),
+      allowed: used <= perMinute,
+      limit: perMinute,
+      remaining: Math.max(0, perMinute - used),
       resetAt: resetAt / SECOND,
       retryAfter: Math.ceil((resetAt - now) / SECOND),
     };

@@ -5,7 +5,7 @@ import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { type AdjustableClock, SettableClock } from "../clock";
-import { type ControlPlaneApiOptions, controlPlaneApi, documentedRoutes, routeOf } from "./api";
+import { controlPlaneApi, dateHeader, documentedRoutes, routeOf } from "./api";
 import { befall, type Fault, Faults } from "./faults";
 import { localRoutes } from "./local-routes";
 import { BASE_PATH, LOCAL_PATH } from "./paths";
@@ -13,9 +13,7 @@ import { SAMPLE_SEED } from "./seed";
 import { ControlPlaneState, type ControlPlaneStateOptions } from "./state";
 import { randomTokens } from "./tokens";
 
-export interface ControlPlaneServerOptions
-  extends Omit<ControlPlaneStateOptions, "clock">,
-    Omit<ControlPlaneApiOptions, "state" | "clock"> {
+export interface ControlPlaneServerOptions extends Omit<ControlPlaneStateOptions, "clock"> {
   /** @default - a free port */
   readonly port?: number;
   /** @default - the machine's clock, moved by `POST /_local/clock` */
@@ -58,13 +56,13 @@ export async function startControlPlane(options: ControlPlaneServerOptions = {})
   const { clock = new SettableClock(), sleep = sleepUnlessAborted } = options;
   const state = new ControlPlaneState({ ...options, clock });
   const apiKey = operatorApiKey(state, options);
-  const api = controlPlaneApi({ ...options, state, clock });
+  const api = controlPlaneApi({ state, clock });
 
   const calls: Record<string, number> = {};
   const requests: RecordedRequest[] = [];
   const closing = new AbortController();
   const app = new Hono<{ Bindings: HttpBindings }>();
-  const faults = new Faults(documentedRoutes(api.routes));
+  const faults = new Faults(documentedRoutes(api.routes), clock);
 
   const record = createMiddleware<{ Bindings: HttpBindings }>(async (c, next) => {
     const route = routeOf(c, BASE_PATH);
@@ -73,7 +71,7 @@ export async function startControlPlane(options: ControlPlaneServerOptions = {})
     const at = clock.now();
     if (fault) await befall(fault, c, next, (milliseconds) => sleep(milliseconds, closing.signal));
     else await next();
-    c.header("Date", new Date(clock.now()).toUTCString());
+    c.header("Date", dateHeader(state, clock));
     const status = c.env.incoming.socket.destroyed ? null : c.res.status;
     const idempotencyKey = c.req.header("Idempotency-Key") ?? null;
     requests.push({ at, route, status, idempotencyKey, fault: fault?.effect ?? null });

@@ -1,47 +1,34 @@
 import type { Clock } from "../../core/clock";
 import { HOUR, SECOND } from "../clock";
-import { isLive, type KeyRules, replaced } from "./key-life";
-import {
-  type Account,
-  type AgentInstance,
-  type AgentKey,
-  type AgentType,
-  type ApiKey,
-  type Contact,
-  type ControlPlaneSeed,
-  type ControlPlaneSnapshot,
-  type InstanceChange,
-  type InstanceInput,
-  type IssuedKey,
-  type Page,
-  SECOND_REFRESH,
-  type SecondRefresh,
-  type Workspace,
+import { type Behaviour, changeBehaviour, readBehaviour } from "./behaviour";
+import { endedBy, isLive, replaced } from "./key-life";
+import type {
+  Account,
+  AgentInstance,
+  AgentKey,
+  AgentType,
+  ApiKey,
+  Contact,
+  ControlPlaneSeed,
+  ControlPlaneSnapshot,
+  InstanceChange,
+  InstanceInput,
+  IssuedKey,
+  Page,
+  Workspace,
 } from "./model";
 import { invalidField, Refusal } from "./refusal";
 import { SAMPLE_SEED } from "./seed";
 import { randomTokens, type TokenSource } from "./tokens";
 
-export interface ControlPlaneStateOptions {
+export interface ControlPlaneStateOptions extends Partial<Behaviour> {
   readonly clock: Clock;
   /** @default - unpredictable ids and keys; give `seededTokens(…)` where a run must repeat exactly */
   readonly tokens?: TokenSource;
-  /** How long a replaced key is still accepted; 0 ends it at once. @default 24 */
-  readonly graceHours?: number;
-  /** @default "A" */
-  readonly secondRefresh?: SecondRefresh;
-  /** A create or refresh that repeats an earlier one's `Idempotency-Key` gets the earlier key. @default false */
-  readonly honoursIdempotencyKey?: boolean;
-  /** How long a new key is not accepted yet. From 0 to 60. @default 0 */
-  readonly activationSeconds?: number;
-  /** What every agent key starts with, so that a search for leaked keys has something to look for. @default "agent_" */
-  readonly keyPrefix?: string;
   readonly apiKeys?: readonly ApiKey[];
   /** @default - one workspace with two agent types, two accounts and a contact of each */
   readonly seed?: ControlPlaneSeed;
 }
-
-const MAX_ACTIVATION_SECONDS = 60;
 
 /**
  * The Control Plane as a state machine: no I/O, no timers, no promises. Each method is one call of the API and happens
@@ -50,10 +37,7 @@ const MAX_ACTIVATION_SECONDS = 60;
 export class ControlPlaneState {
   private readonly clock: Clock;
   private readonly tokens: TokenSource;
-  private readonly keyRules: KeyRules;
-  private readonly honoursIdempotencyKey: boolean;
-  private readonly activationMs: number;
-  private readonly keyPrefix: string;
+  private present: Behaviour;
 
   /** Counts the ids and keys given out. */
   private serial = 0;
@@ -66,34 +50,12 @@ export class ControlPlaneState {
   /** Instance id by agent key: an index over `instances`. */
   private keyOwners = new Map<string, string>();
 
-  /** Throws a `RangeError` that names the option where one is out of its range. */
+  /** Throws a `RangeError` that names the option if one is out of its range. */
   constructor(options: ControlPlaneStateOptions) {
-    const {
-      graceHours = 24,
-      secondRefresh = "A",
-      activationSeconds = 0,
-      keyPrefix = "agent_",
-      seed = SAMPLE_SEED,
-    } = options;
-    if (!(graceHours >= 0 && Number.isFinite(graceHours)))
-      throw new RangeError(`\`graceHours\` must be 0 or more, got: ${graceHours}`);
-    if (!SECOND_REFRESH.includes(secondRefresh))
-      throw new RangeError(
-        `\`secondRefresh\` must be one of ${SECOND_REFRESH.join(", ")}, got: ${secondRefresh}`,
-      );
-    if (!(activationSeconds >= 0 && activationSeconds <= MAX_ACTIVATION_SECONDS))
-      throw new RangeError(
-        `\`activationSeconds\` must be from 0 to ${MAX_ACTIVATION_SECONDS}, got: ${activationSeconds}`,
-      );
-    if (!/^[\x21-\x7e]+$/.test(keyPrefix))
-      throw new RangeError(`\`keyPrefix\` must be visible ASCII without spaces, got: "${keyPrefix}"`);
-
+    const { seed = SAMPLE_SEED } = options;
+    this.present = readBehaviour(options);
     this.clock = options.clock;
     this.tokens = options.tokens ?? randomTokens;
-    this.keyRules = { graceMs: graceHours * HOUR, secondRefresh };
-    this.honoursIdempotencyKey = options.honoursIdempotencyKey ?? false;
-    this.activationMs = activationSeconds * SECOND;
-    this.keyPrefix = keyPrefix;
 
     const createdAt = this.clock.now();
     this.restore({
@@ -105,6 +67,19 @@ export class ControlPlaneState {
       contacts: seed.contacts,
       instances: [],
     });
+  }
+
+  get behaviour(): Behaviour {
+    return this.present;
+  }
+
+  /**
+   * Behaves differently from now on. A key whose end is known already keeps it. Throws a `RangeError`, and changes nothing,
+   * as `changeBehaviour` does.
+   */
+  behave(change: unknown): Behaviour {
+    this.present = changeBehaviour(this.present, change);
+    return this.present;
   }
 
   // Operators
@@ -188,7 +163,7 @@ export class ControlPlaneState {
   }
 
   updateInstance(workspaceId: string, id: string, change: InstanceChange): AgentInstance {
-    const changed = { ...this.getInstance(workspaceId, id), ...change };
+    const changed = this.withKeysEnded({ ...this.getInstance(workspaceId, id), ...change });
     this.refuseTakenName("Agent instance", workspaceId, this.instances, changed.name, id);
     this.checkReferences(workspaceId, changed);
     this.instances.set(id, changed);
@@ -207,7 +182,9 @@ export class ControlPlaneState {
     if (replayed) return { instance, agentKey: replayed.value };
 
     const now = this.clock.now();
-    const earlier = replaced(instance.keys, now, this.keyRules);
+    const { graceHours, secondRefresh } = this.present;
+    const rules = { graceMs: Math.round(graceHours * HOUR), secondRefresh };
+    const earlier = replaced(instance.keys, now, rules);
     const key = this.mint(now, idempotencyKey);
     const refreshed = { ...instance, keys: [...earlier, key] };
     this.instances.set(id, refreshed);
@@ -273,21 +250,30 @@ export class ControlPlaneState {
   private accepted(agentKey: string): AgentInstance | undefined {
     const instance = this.instances.get(this.keyOwners.get(agentKey) ?? "");
     const key = instance?.keys.find(({ value }) => value === agentKey);
-    return instance?.isActive && key && isLive(key, this.clock.now()) ? instance : undefined;
+    const isHeard = instance?.isActive || this.present.inactiveKeys === "accepted";
+    return isHeard && key && isLive(key, this.clock.now()) ? instance : undefined;
+  }
+
+  /** Of an inactive instance, if that is what becomes of them. */
+  private withKeysEnded(instance: AgentInstance): AgentInstance {
+    if (instance.isActive || this.present.inactiveKeys !== "ended") return instance;
+    const now = this.clock.now();
+    return { ...instance, keys: instance.keys.map((key) => endedBy(key, now)) };
   }
 
   private mint(now: number, idempotencyKey: string | undefined): AgentKey {
     return {
-      value: `${this.keyPrefix}${this.nextToken()}`,
+      value: `${this.present.keyPrefix}${this.nextToken()}`,
       mintedAt: now,
-      liveFrom: now + this.activationMs,
+      liveFrom: now + this.present.activationSeconds * SECOND,
       diesAt: null,
       mintedWith: idempotencyKey ?? null,
     };
   }
 
   private isReplay(key: AgentKey, idempotencyKey: string | undefined): boolean {
-    return this.honoursIdempotencyKey && idempotencyKey !== undefined && key.mintedWith === idempotencyKey;
+    const { honoursIdempotencyKey } = this.present;
+    return honoursIdempotencyKey && idempotencyKey !== undefined && key.mintedWith === idempotencyKey;
   }
 
   private checkReferences(

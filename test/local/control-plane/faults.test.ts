@@ -129,6 +129,80 @@ test("befall only the ordered route, as often as ordered, in the order given", a
   expect(statuses).toEqual([500, 500, 503, 200]);
 });
 
+describe("lasting faults", () => {
+  const GET = "GET /agent_instance/all";
+  const statusesOf = async (call: (route: string) => Promise<{ status: number }>, count: number) => {
+    const statuses = [];
+    for (let i = 0; i < count; i++) statuses.push((await call(GET)).status);
+    return statuses;
+  };
+
+  test.each([403, 404, 429, 500, 503])("a %d for ever, on one endpoint", async (status) => {
+    const { call, faults } = await run();
+    faults.order({ route: GET, effect: "status", status, times: "always" });
+    expect(new Set(await statusesOf(call, 30))).toEqual(new Set([status]));
+    expect((await call("GET /auth/me")).status).toBe(200);
+    faults.clear();
+    expect((await call(GET)).status).toBe(200);
+  });
+
+  test("for a time, by the server's clock", async () => {
+    const { call, faults, clock } = await run();
+    faults.order({ route: GET, effect: "status", lastsMs: 60_000 });
+    expect(await statusesOf(call, 3)).toEqual([503, 503, 503]);
+    clock.advanceBy(59_999);
+    expect(await statusesOf(call, 1)).toEqual([503]);
+    clock.advanceBy(1);
+    expect(await statusesOf(call, 1)).toEqual([200]);
+    expect(faults.list()).toEqual([]);
+  });
+
+  test("for a time, and no more often than ordered", async () => {
+    const { call, faults } = await run();
+    faults.order({ route: GET, effect: "status", lastsMs: 60_000, times: 2 });
+    expect(await statusesOf(call, 3)).toEqual([503, 503, 200]);
+  });
+
+  test("429 in the middle: a few requests are let through first", async () => {
+    const { call, faults } = await run();
+    faults.order({ route: GET, effect: "status", status: 429, skip: 2, times: 2 });
+    expect(await statusesOf(call, 5)).toEqual([200, 200, 429, 429, 200]);
+  });
+
+  test("two on one endpoint: the first ordered, as long as it lasts", async () => {
+    const { call, faults } = await run();
+    faults.order({ route: GET, effect: "status", status: 500, times: 1 });
+    faults.order({ route: GET, effect: "status", status: 502, times: "always" });
+    expect(await statusesOf(call, 3)).toEqual([500, 502, 502]);
+  });
+
+  test("an HTML page, as a proxy or a gateway answers", async () => {
+    const { call, faults } = await run();
+    faults.order({ route: GET, effect: "html", status: 200, times: "always" });
+    const { status, headers, body } = await call(GET);
+    expect([status, headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect(body).toMatch(/^<!doctype html>/i);
+  });
+
+  test("a field that is missing", async () => {
+    const { refresh, minted, faults } = await withFault({ effect: "missing-field", field: "secret" });
+    const { status, body } = await refresh();
+    expect([status, Object.keys(body)]).toEqual([200, ["id", "name"]]);
+    expect(minted()).toBe(1);
+    expect(Object.keys((await refresh()).body)).toContain("secret");
+    faults.order({ route: REFRESH, effect: "missing-field", field: "nothing" });
+    expect(Object.keys((await refresh()).body)).toEqual(["id", "name", "secret"]);
+  });
+
+  test("slow by some seconds, for ever", async () => {
+    const slept: number[] = [];
+    const { call, faults } = await run({ sleep: async (milliseconds) => void slept.push(milliseconds) });
+    faults.order({ route: GET, effect: "delay", delayMs: 7_000, times: "always" });
+    expect(await statusesOf(call, 3)).toEqual([200, 200, 200]);
+    expect(slept).toEqual([7_000, 7_000, 7_000]);
+  });
+});
+
 test("are ordered, listed and cleared over HTTP", async () => {
   const { call, url } = await run();
   const faults = new URL("/_local/faults", url);
@@ -144,6 +218,10 @@ test.each([
   ["an unknown route", { route: "GET /nope", effect: "drop" }, "`route` must be one of"],
   ["an unknown effect", { route: REFRESH, effect: "explode" }, "`effect`"],
   ["a misspelt field", { route: REFRESH, effect: "delay", delay: 5 }, "`delay`"],
+  ["no field to leave out", { route: REFRESH, effect: "missing-field" }, "`field`"],
+  ["a status that is none", { route: REFRESH, effect: "status", status: 200 }, "`status`"],
+  ["no times", { route: REFRESH, effect: "drop", times: 0 }, "`times`"],
+  ["a length below nothing", { route: REFRESH, effect: "drop", lastsMs: -1 }, "`lastsMs`"],
   ["no JSON", undefined, "JSON"],
 ])("refuse an order with %s", async (_what, order, message) => {
   const { url } = await run();

@@ -47,7 +47,7 @@ function start(...args: string[]) {
 test.each(["SIGTERM", "SIGINT"] as const)(
   "prints one line when ready, serves, and ends on %s",
   async (signal) => {
-    const { child, ready, ended } = start("--grace-hours", "0");
+    const { child, ready, ended } = start("--grace", "0");
     const { url, apiKey } = await ready;
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/api\/v1$/);
 
@@ -75,8 +75,13 @@ test.each(["SIGTERM", "SIGINT"] as const)(
 );
 
 test("takes the behaviours that the state machine has", async () => {
-  const { url, apiKey } = await start("--behaviour", "D", "--idempotency", "--key-prefix", "agent_MARKER_")
-    .ready;
+  const { url, apiKey } = await start(
+    "--second-refresh",
+    "D",
+    "--idempotency",
+    "--key-prefix",
+    "agent_MARKER_",
+  ).ready;
   const post = (path: string, idempotencyKey: string, body?: object) =>
     fetch(`${url}${path}`, {
       method: "POST",
@@ -98,6 +103,46 @@ test("takes the behaviours that the state machine has", async () => {
   expect(await replay.json()).toEqual(await first.json());
 });
 
+test("takes every behaviour by an option of its own", async () => {
+  const { url } = await start(
+    ...["--grace", "30s", "--second-refresh", "E", "--activation-seconds", "20", "--idempotency"],
+    ...[
+      "--inactive-keys",
+      "ended",
+      "--key-prefix",
+      "agent_x_",
+      "--auth",
+      "bearer",
+      "--error-dialect",
+      "earlier",
+    ],
+    ...[
+      "--field-names",
+      "secret=token,id=uuid",
+      "--requests-per-minute",
+      "7",
+      "--date-offset-seconds",
+      "-90",
+    ],
+    ...["--edge-cache-seconds", "300"],
+  ).ready;
+  const behaviour = await (await fetch(new URL("/_local/behaviour", url))).json();
+  expect(behaviour).toEqual({
+    graceHours: 30 / 3_600,
+    secondRefresh: "E",
+    activationSeconds: 20,
+    honoursIdempotencyKey: true,
+    inactiveKeys: "ended",
+    keyPrefix: "agent_x_",
+    auth: "bearer",
+    errorDialect: "earlier",
+    fieldNames: { secret: "token", id: "uuid" },
+    requestsPerMinute: 7,
+    dateOffsetSeconds: -90,
+    edgeCacheSeconds: 300,
+  });
+});
+
 test("takes a port and a seed", async () => {
   const seed = join(folder, "seed.json");
   writeFileSync(seed, JSON.stringify({ agentTypes: [{ id: "at_x", name: "Mine" }] }));
@@ -110,14 +155,21 @@ test("takes a port and a seed", async () => {
 });
 
 test.each([
-  ["an unknown behaviour", ["--behaviour", "C"], "Allowed choices are A, B, D, E"],
+  ["an unknown behaviour", ["--second-refresh", "C"], "Allowed choices are A, B, D, E"],
   ["a port that is no number", ["--port", "x"], "must be a whole number from 0 to 65535, got: x"],
   [
     "an activation that is too long",
     ["--activation-seconds", "61"],
     "`activationSeconds` must be from 0 to 60, got: 61",
   ],
-  ["an unknown option", ["--grace", "1"], "unknown option '--grace'"],
+  ["an unknown option", ["--garce", "1"], "unknown option '--garce'"],
+  [
+    "a grace period without a unit",
+    ["--grace", "24"],
+    "must be a length such as 30s, 5min or 24h, or 0, got: 24",
+  ],
+  ["names that are none", ["--field-names", "secret:x"], "such as secret=token,id=uuid, got: secret:x"],
+  ["a rate below nothing", ["--requests-per-minute", "-1"], "`requestsPerMinute` must be a whole number"],
   ["a seed that isn't there", ["--seed", "/nonexistent.json"], "ENOENT"],
 ])("ends with one clear line on %s", async (_what, args, message) => {
   const { code, stdout, stderr } = await start(...args).ended;
