@@ -39,11 +39,19 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean>
   const story = new Story(run, progress, signal);
   let passed = false;
   try {
-    const played = await story.play();
+    const played = await story.play().catch((error: unknown) => {
+      if (!options.keep || signal.aborted) throw error;
+      // What is there already is left up for whoever wants to look at it.
+      progress.check(
+        "the story comes to its end",
+        false,
+        error instanceof Error ? error.message : String(error),
+      );
+    });
     const keyTexts = story.keyTexts();
     if (!options.keep) await story.destroy();
     const leaks = await story.searchLeaks(keyTexts);
-    progress.say(figuresTable(played));
+    if (played) progress.say(figuresTable(played));
     passed = progress.failed.length === 0;
     const seconds = { total: secondsSince(startedAt), ...progress.seconds };
     if (options.json !== undefined) {
@@ -64,7 +72,9 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean>
 /** Leaves everything up until a signal comes. */
 async function keepUp(run: LocalRun, story: Story, progress: Progress, signal: AbortSignal): Promise<void> {
   await story.stopConsumers();
-  progress.say(manual(run, await run.deployment.outputs()));
+  // There are none if the deploy came to nothing.
+  const outputs = await run.deployment.outputs().catch(() => ({}));
+  progress.say(manual(run, outputs));
   if (!signal.aborted) await once(signal, "abort");
 }
 

@@ -79,6 +79,16 @@ export interface LocalRun {
   removeFolder(): Promise<void>;
 }
 
+/** The shell command that synthesises the stacks, by a module, into the working folder. */
+export function synthCommand(
+  app: string,
+  projectFolder = PROJECT_FOLDER,
+  environments = join(projectFolder, "environments.ts"),
+): string {
+  const program = [process.execPath, "--import", require.resolve("tsx"), require.resolve("./synth")];
+  return [...program, projectFolder, environments, app].map((part) => JSON.stringify(part)).join(" ");
+}
+
 /**
  * Starts Control Plane, Secrets Manager and emulator on free ports, one clock for the first two, and puts the
  * operator's API key into its secret. What has been started is ended again where a later part fails.
@@ -170,14 +180,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       environment: environment.name,
       region,
       toolchain,
-      app: [
-        process.execPath,
-        "--import",
-        require.resolve("tsx"),
-        options.app ?? join(PROJECT_FOLDER, "main.ts"),
-      ]
-        .map((part) => JSON.stringify(part))
-        .join(" "),
+      app: synthCommand(options.app ?? join(PROJECT_FOLDER, "main.ts")),
       variables: {
         ...endpoints,
         ...(front && { AWS_ENDPOINT_URL: front.url, AWS_ENDPOINT_URL_SECRETS_MANAGER: front.url }),

@@ -1,5 +1,6 @@
 import { KEY_SHAPE } from "../../core/contract";
 import { isLoopback } from "../../core/rules";
+import type { AlertSettings } from "./alerts";
 import type { ControlPlaneSettings } from "./control-plane";
 import type { Environment } from "./environment";
 
@@ -11,7 +12,7 @@ export const LOCAL_RUN_VARIABLE = "VALMI_AGENT_KEYS_LOCAL";
 
 /**
  * The environments as configured. If `VALMI_AGENT_KEYS_LOCAL` is set, they come without what ties them to real accounts and to
- * real state: account guard, assumed role, remote backend and Control Plane URL.
+ * real state, or leaves the machine: account guard, assumed role, remote backend, Control Plane URL and heartbeat.
  *
  * Throws if the variable names anything but a loopback address.
  */
@@ -28,11 +29,16 @@ export function environmentsToDeploy(
     );
   }
   return environments.map(
-    ({ accountId: _account, assumeRole: _role, backend: _backend, ...environment }) => ({
+    ({ accountId: _account, assumeRole: _role, backend: _backend, alerts, ...environment }) => ({
       ...environment,
+      ...(alerts && { alerts: withoutHeartbeat(alerts) }),
       controlPlane: locally(environment.controlPlane, url),
     }),
   );
+}
+
+function withoutHeartbeat({ heartbeatUrl: _heartbeat, ...alerts }: AlertSettings): AlertSettings {
+  return alerts;
 }
 
 /** A Control Plane on this machine is reached without TLS and without a proxy. */

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { ECSClient } from "@aws-sdk/client-ecs";
 import { HOUR, MINUTE, SECOND } from "../clock";
+import { NO_TELEMETRY } from "../demo/manual";
 import { LOCAL_CREDENTIALS, withoutAws } from "../emulator";
 import type { LocalRun } from "../local-run";
 import { AgentProcess, CallLog, type Consumer } from "./consumer";
@@ -98,8 +99,7 @@ function environmentOf({ run, startUpKey }: KindsOptions): NodeJS.ProcessEnv & {
     ...run.awsVariables,
     VALMI_CONTROL_PLANE_URL: run.controlPlane.url,
     VALUE_BACKEND_URL: run.controlPlane.url.replace(/\/api\/v1$/, ""),
-    // Nobody takes the SDK's telemetry here.
-    VALUE_OTEL_ENDPOINT: "http://127.0.0.1:9",
+    VALUE_OTEL_ENDPOINT: NO_TELEMETRY,
     VALMI_AGENT_KEY: startUpKey,
   };
 }

@@ -2,6 +2,7 @@ import { DEMO_APP_ID, type LocalRun } from "../local-run";
 import type { ConsumerReport } from "./consumer";
 import { CONSUMER_APP_ID } from "./consumers";
 import type { LeakSearch } from "./leak-search";
+import type { Skip } from "./progress";
 
 /** Numbers of calls by operation. */
 export type Calls = Readonly<Record<string, number>>;
@@ -21,13 +22,15 @@ export interface StoryFigures {
   readonly resources: { readonly perInstance: number; readonly perEnvironment: number };
   /** What the functions asked of each service. */
   readonly calls: {
-    readonly provisioning: ServiceCalls;
+    readonly provisioning?: ServiceCalls;
     /** What Secrets Manager runs when rotation is switched on: `testSecret` alone. */
-    readonly dryRun: ServiceCalls;
-    readonly rotation: ServiceCalls;
+    readonly dryRun?: ServiceCalls;
+    readonly rotation?: ServiceCalls;
   };
   readonly consumers: { readonly calls: number; readonly failedCalls: number; readonly reads: number };
-  readonly startUpReader: ConsumerReport;
+  readonly startUpReader?: ConsumerReport;
+  /** What doesn't apply to the environment. */
+  readonly skipped: readonly Skip[];
   readonly leaks: LeakSearch & { readonly keys: number };
 }
 

@@ -11,9 +11,16 @@ export interface Check {
   readonly detail: string;
 }
 
+/** Something that is not checked, and why. */
+export interface Skip {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** Tells a person what happens, keeps what was checked, and keeps what was said for the search for leaks. */
 export class Progress {
   readonly checks: Check[] = [];
+  readonly skipped: Skip[] = [];
   /** Seconds of real time by phase. */
   readonly seconds: Record<string, number> = {};
   private said = "";
@@ -58,5 +65,11 @@ export class Progress {
   check(name: string, passed: boolean, detail = ""): void {
     this.checks.push({ name, passed, detail });
     this.say(`            ${passed ? "✔" : "✘"} ${name}${detail === "" ? "" : `: ${detail}`}`);
+  }
+
+  /** Says by its name that something is not checked. */
+  skip(name: string, reason: string): void {
+    this.skipped.push({ name, reason });
+    this.say(`            – skipped: ${name} (${reason})`);
   }
 }

@@ -31,14 +31,17 @@ export function figuresTable({ resources, calls }: Pick<StoryFigures, "resources
     wordWrap: true,
     ...STYLE,
   });
-  const row = (name: string, { secretsManager, dynamoDb, controlPlane }: ServiceCalls) =>
+  const row = (name: string, counted: ServiceCalls | undefined) => {
+    if (counted === undefined) return;
+    const { secretsManager, dynamoDb, controlPlane } = counted;
     table.push([name, cell(secretsManager), dynamoDb ? cell(dynamoDb) : "not counted", cell(controlPlane)]);
+  };
   row("provisioning, per instance", calls.provisioning);
   row("switching rotation on", calls.dryRun);
   row("a rotation", calls.rotation);
   return [
     `resources: ${resources.perInstance} per instance, ${resources.perEnvironment} per environment`,
-    table.toString(),
+    ...(table.length > 0 ? [table.toString()] : []),
   ].join("\n");
 }
 

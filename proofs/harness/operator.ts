@@ -17,8 +17,8 @@ export const stepsUpon = (folder: string): readonly Step[] => [
   { line: "show dev/support", code: 0, says: /valmi\/dev\/support\/agent-key/ },
   { line: "history dev/support", code: 0, says: /first key/ },
   { line: "verify", code: 0, says: /this instance's │ active/ },
-  // The demo has moved the Control Plane's clock.
-  { line: "doctor", code: 4, says: /self-test +│ ok/ },
+  // Nobody has subscribed to the topic of a local run. That its clock was moved is no problem.
+  { line: "doctor", code: 4, says: /clock +│ ok [\s\S]*self-test +│ ok / },
   { line: "rotate dev/support", code: 0, says: /new key [0-9a-f]{12} after/ },
   { line: "rotate dev/support", code: 3, says: /grace-running/ },
   { line: "rollback dev/support --yes", code: 0, says: /AWSCURRENT is back on key/ },
@@ -29,7 +29,7 @@ export const stepsUpon = (folder: string): readonly Step[] => [
   { line: "resume dev/research", code: 0, says: /rotations go on/ },
   // The local Control Plane lets every earlier key live out its grace period.
   { line: "revoke dev/research --yes", code: 5, says: /still accepts key/ },
-  { line: "operator-key rotate --environment dev", input: "token_nobody123", code: 1, says: /401/ },
+  { line: "operator-key rotate --environment dev", input: "token_nobody123", code: 3, says: /401/ },
   { line: "rotate dev/none", code: 2, says: /there is no agent instance/ },
   { line: `report --out ${join(folder, "report.html")}`, code: 0, says: /2 instances/ },
 ];

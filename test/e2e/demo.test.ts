@@ -4,6 +4,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { NO_TELEMETRY } from "../../local/demo/manual";
 import { descendantsOf, listProcesses, type ProcessInfo } from "../../local/processes";
 import { playOperator, stepsUpon } from "../../proofs/harness/operator";
 
@@ -136,7 +137,9 @@ test("Ctrl-C in the middle of a deploy ends everything", async () => {
 test("--keep leaves everything up until Ctrl-C, and says how to talk to it, also by the command line", async () => {
   const demo = new Demo("--keep");
   await demo.untilSays("/_local/clock");
-  const urls = [...new Set(demo.output.match(/http:\/\/127\.0\.0\.1:\d+/g))];
+  const urls = [...new Set(demo.output.match(/http:\/\/127\.0\.0\.1:\d+/g))].filter(
+    (url) => url !== NO_TELEMETRY,
+  );
   expect(urls.length).toBeGreaterThanOrEqual(3);
   expect(await Promise.all(urls.map(answers))).toEqual(urls.map(() => true));
   expect(demo.output).toMatch(/export VALUE_BACKEND_URL=http:\/\/127\.0\.0\.1:\d+\n/);

@@ -29,7 +29,14 @@ test.each([
   [-2 * MINUTE - 1, "problem"],
   [3 * MINUTE, "problem"],
 ])("a clock that is %d ms off: %s", (skew, state) => {
-  expect(judgeClock(NOW + skew, NOW).state).toBe(state);
+  expect(judgeClock(NOW + skew, NOW, "https://value.valmi.io/api/v1").state).toBe(state);
+});
+
+test("a Control Plane on this machine has its clock from it, or from a local run that has moved it", () => {
+  expect(judgeClock(NOW + 95 * DAY, NOW, "http://127.0.0.1:8200/api/v1")).toEqual({
+    state: "ok",
+    detail: "the Control Plane is on this machine; its clock, which a local run moves, is 95 d ahead of it",
+  });
 });
 
 describe("schedules", () => {

@@ -26,6 +26,13 @@ describe("environmentsToDeploy", () => {
     });
   });
 
+  test("tells no service on the internet of a local run's audits", () => {
+    const alerts = { heartbeatUrl: "https://heartbeat.example.com/x", trail: true };
+    const variables = { VALMI_AGENT_KEYS_LOCAL: "http://127.0.0.1:4711/api/v1" };
+    const [local] = environmentsToDeploy([environment({ alerts })], variables);
+    expect(local?.alerts).toEqual({ trail: true });
+  });
+
   test.each(["https://value.valmi.io/api/v1", "http://127.0.0.1.example.com", "not a URL"])(
     "refuses %s, which may leave the machine",
     (url) => {

@@ -33,6 +33,17 @@ it("marks a phase that failed, and lets the error go on", async () => {
   expect(written.join("")).toMatch(/^✘ /);
 });
 
+it("says by its name what doesn't apply, which is no failure", () => {
+  const { written, output } = recorder();
+  const progress = new Progress(output);
+
+  progress.skip("destroy", "`removal` is `protect`");
+
+  expect(written.join("")).toBe("            – skipped: destroy (`removal` is `protect`)\n");
+  expect(progress.skipped).toEqual([{ name: "destroy", reason: "`removal` is `protect`" }]);
+  expect([progress.checks, progress.failed]).toEqual([[], []]);
+});
+
 it("keeps the checks, and everything that it said", () => {
   const { written, output } = recorder();
   const progress = new Progress(output);

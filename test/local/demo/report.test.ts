@@ -47,3 +47,11 @@ it("shows sums, what they are made of, and averages as such", () => {
   expect(table).toMatch(/switching rotation on +│ 0 +│ 0 +│ 0/);
   expect(table).toMatch(/a rotation +│ 4: 3 DescribeSecret, 1/);
 });
+
+it("leaves out what was not counted", () => {
+  const provisioning = { secretsManager: {}, dynamoDb: {}, controlPlane: {} };
+  const resources = { perInstance: 2, perEnvironment: 10 };
+
+  expect(figuresTable({ resources, calls: { provisioning } })).not.toMatch(/a rotation|switching/);
+  expect(figuresTable({ resources, calls: {} })).toBe("resources: 2 per instance, 10 per environment");
+});

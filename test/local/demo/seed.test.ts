@@ -25,6 +25,22 @@ it.each(environments.map((environment) => [environment.name, environment] as con
   },
 );
 
+it("knows every agent type by its name, however alike the names are", () => {
+  const names = ["Bot Ä", "Bot Ö", "bot-ä", "Adopted", "at_named_1"];
+  const seed = seedFor({
+    agentInstances: [
+      ...names.map((name, index) => ({ id: `i-${index}`, agentType: { name } })),
+      { id: "again", agentType: { name: "Bot Ä" } },
+      { id: "by-id", agentType: { id: "at_named_1" } },
+    ],
+  });
+  const known = seed.agentTypes.map(({ name }) => name);
+  expect(names.filter((name) => !known.includes(name))).toEqual([]);
+  expect(new Set(seed.agentTypes.map(({ id }) => id)).size).toBe(seed.agentTypes.length);
+  expect(new Set(known).size).toBe(known.length);
+  expect(seed.agentTypes.map(({ id }) => id)).toContain("at_named_1");
+});
+
 it("has the instances that are adopted, under the ids that they are adopted by", () => {
   const adopting = {
     agentInstances: [
