@@ -70,7 +70,7 @@ async function provideKeys({ run, progress }: Stage): Promise<void> {
   );
   const isAsked = waiting.every(({ adopt }) => said.includes(adopt?.agentInstanceId ?? ""));
   progress.check("it stops, and names what waits for its key", isAsked, isAsked ? ids : said);
-  await progress.phase(`valmi-agent-keys adopt, for ${ids}`, async () => {
+  await progress.phase(`the present keys are adopted, for ${ids}`, async () => {
     for (const { id, adopt } of waiting) {
       await adoptAgentKey(
         {
