@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import type { ControlPlaneAuth } from "../contract";
 import { AgentKey, type ControlPlaneApiKey } from "../key/credential";
-import { ControlPlaneError } from "./errors";
-import { createHttp, type HttpAnswer, type HttpOptions } from "./http";
+import { ControlPlaneError, isControlPlaneError } from "./errors";
+import { createHttp, type HttpAnswer, type HttpOptions, isPassing } from "./http";
 
 export interface AgentInstance {
   readonly id: string;
@@ -50,7 +50,10 @@ export interface ControlPlane {
   deleteInstance(agentInstanceId: string): Promise<void>;
   /** Issues a new key and starts the old one's grace period. Never repeated here, whatever happens. */
   refreshAgentKey(agentInstanceId: string, idempotencyKey: string): Promise<IssuedKey>;
-  /** Whether the key is accepted now, and whose it is; by the call with which Valmi's own SDK starts up. */
+  /**
+   * Whether the key is accepted now, and whose it is; by the call with which Valmi's own SDK starts up. Only a 401 of the
+   * Control Plane's own is a refusal. Anything else that is no success throws: nobody knows then whether keys are accepted.
+   */
   checkAgentKey(agentKey: AgentKey): Promise<KeyCheck>;
 }
 
@@ -203,6 +206,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane &
         headers: { ...operator(), "idempotency-key": idempotencyKey },
         body: toWire(fields),
         safeToRepeat: false,
+        mintsKey: true,
       });
       return toIssuedKey(answer, "POST /agent_instance/create");
     },
@@ -221,17 +225,22 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane &
         path,
         headers: { ...operator(), "idempotency-key": idempotencyKey },
         safeToRepeat: false,
+        mintsKey: true,
       });
       return toIssuedKey(answer, `POST ${path}`, agentInstanceId);
     },
     async checkAgentKey(agentKey) {
       const path = "/agent_instance/info";
-      const { status, body } = await call(
-        { method: "GET", path, headers: { "x-agent-secret": agentKey.reveal() }, safeToRepeat: true },
-        [401, 403, 404],
-      );
-      if (status >= 400) return { accepted: false };
-      return { accepted: true, agentInstanceId: toInstance(body, `GET ${path}`).id };
+      const headers = { "x-agent-secret": agentKey.reveal() };
+      try {
+        const { status, body } = await call({ method: "GET", path, headers, safeToRepeat: true }, [401]);
+        if (status === 401) return { accepted: false };
+        return { accepted: true, agentInstanceId: toInstance(body, `GET ${path}`).id };
+      } catch (error) {
+        // No operator's key was sent: none was refused.
+        if (!isControlPlaneError(error) || isPassing(error.kind)) throw error;
+        throw new ControlPlaneError("unreadable", error.message, "no");
+      }
     },
   };
 }

@@ -24,6 +24,7 @@ async function connected(
     clientAuth?: ControlPlaneAuth;
     text?: string;
     timeoutMs?: number;
+    remainingMs?: number;
   } = {},
 ) {
   const clock = new FrozenClock(START);
@@ -34,7 +35,7 @@ async function connected(
     auth: options.clientAuth ?? "api-key",
     apiKey: new ControlPlaneApiKey(options.text ?? server.apiKey),
     clock,
-    budget: { remainingMs: () => 180_000 },
+    budget: { remainingMs: () => options.remainingMs ?? 180_000 },
     sleep: async (ms) => clock.advanceBy(ms),
     random: () => 0,
     timeoutMs: options.timeoutMs ?? 10_000,
@@ -381,6 +382,29 @@ describe("refusals of create and refresh are certain, and say why", () => {
   });
 });
 
+test.each<[string, Response]>([
+  ["403 of its own", Response.json({ detail: "Restricted" }, { status: 403 })],
+  ["404 of its own", Response.json({ detail: "Not found" }, { status: 404 })],
+  ["somebody's 401", new Response("<html>Log in</html>", { status: 401 })],
+  ["an empty 401", new Response("", { status: 401 })],
+  ["a 401 in another shape", Response.json({ error: "unauthorized" }, { status: 401 })],
+  ["a firewall's 403", new Response("<html>Forbidden</html>", { status: 403 })],
+  ["a route that is gone", new Response("<html>Not found</html>", { status: 404 })],
+  ["a redirect", new Response(null, { status: 302, headers: { location: "https://log.in" } })],
+  ["a page for people", new Response("<html>Welcome</html>", { status: 200 })],
+  ["nothing", new Response("", { status: 200 })],
+  ["a renamed field", Response.json({ instance: "ai_1" })],
+])("a key is neither accepted nor refused by %s", async (_, response) => {
+  const client = createControlPlane({
+    ...clientOptions,
+    apiKey: new ControlPlaneApiKey("token_operator_1"),
+    fetch: async () => response,
+  });
+  const error = await failureOf(client.checkAgentKey(new AgentKey("agent_abc12345")));
+  expect(error).toMatchObject({ name: "ControlPlaneError", kind: "unreadable" });
+  expect(error.message).toContain("GET /agent_instance/info");
+});
+
 describe("a call that mints", () => {
   test.each([
     ["a dropped answer", { effect: "drop" }, "unreachable", "unknown"],
@@ -404,8 +428,8 @@ describe("a call that mints", () => {
     expect(server.calls["/_local/redirect-target"]).toBeUndefined();
   });
 
-  test("is given up after the time limit", async () => {
-    const { client, server } = await connected({ timeoutMs: 40 });
+  test("is given up only when the invocation has just time left to store a key", async () => {
+    const { client, server } = await connected({ timeoutMs: 1, remainingMs: 30_040 });
     server.faults.order({ route: CREATE, effect: "delay", delayMs: 5_000 });
     await expect(failureOf(create(client))).resolves.toMatchObject({
       kind: "unreachable",
