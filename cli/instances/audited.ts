@@ -1,8 +1,9 @@
 import { GetFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
-import { type InstanceFacts, lookAt, lookDeeply, shallowFacts } from "../../core/audit/facts";
+import { type InstanceFacts, shallowFacts } from "../../core/audit/facts";
 import type { Finding } from "../../core/audit/findings";
 import { findingsOf } from "../../core/audit/instance-findings";
 import type { JournalEntries } from "../../core/audit/journal";
+import { lookAt, lookDeeply } from "../../core/audit/look-at-instance";
 import { readAuditorSettings } from "../../core/audit/settings";
 import type { Thresholds } from "../../core/audit/thresholds";
 import { secretsManagerFleet } from "../../core/secrets/fleet";

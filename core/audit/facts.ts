@@ -1,19 +1,13 @@
-import type { Clock } from "../clock";
 import { SECRET_TAGS } from "../contract";
-import type { ControlPlane } from "../control-plane/client";
-import type { IntentReader } from "../intent-table/intent-reader";
 import type { IntentRecord } from "../intent-table/stored-intent";
-import { locateSecret, ownershipOf } from "../key/ownership";
-import { type AgentKeyRecord, parseRecord } from "../key/stored-value";
-import type { Fleet, ListedSecret } from "../secrets/fleet";
-import { pendingApart, type SecretStore, versionWith } from "../secrets/secret-store";
-import { HOUR_MS } from "../time";
+import type { ListedSecret } from "../secrets/fleet";
+import { pendingApart, versionWith } from "../secrets/secret-store";
 import type { Unused } from "./use";
 
 /**
- * Everything that is known of one agent instance and its key, as plain data; never a key. Two looks give it: a shallow one
- * at what Secrets Manager lists and the intent table holds, and a deep one at the value and at the Control Plane. What a look
- * has not seen is absent. Times in milliseconds since the epoch.
+ * Everything that is known of one agent instance and its key, as plain data, and never the key itself. Two looks give it
+ * (`look-at-instance.ts`): a shallow one at what Secrets Manager lists and the intent table holds, and a deep one at the value and
+ * at the Control Plane. What no look has seen is absent. Times in milliseconds since the epoch.
  */
 export interface InstanceFacts extends ListedSecret {
   /** The instance's id in the configuration. */
@@ -22,7 +16,7 @@ export interface InstanceFacts extends ListedSecret {
   /** Version under AWSCURRENT. */
   readonly currentVersionId?: string;
   readonly previousVersionId?: string;
-  /** Version under AWSPENDING where that is not the current one: a rotation under way, or one that was left behind. */
+  /** Version under AWSPENDING if that is not the current one: a rotation is under way, or was left behind. */
   readonly pendingVersionId?: string;
   /** When that version was made. */
   readonly pendingSince?: number;
@@ -32,12 +26,12 @@ export interface InstanceFacts extends ListedSecret {
   readonly askedAt?: number;
   /** Absent if somebody was seen to read it. */
   readonly unused?: Unused;
-  /** When the current key was issued, as its value said at the last look; remembered of keys that no rotation has promoted. */
+  /** When the current key was issued, as its value said at the last look. It is remembered only if the key was put by hand. */
   readonly issuedAt?: number;
   readonly deep?: DeepFacts;
 }
 
-/** What the value says, and the Control Plane of it. */
+/** What the value says, and what the Control Plane says about it. */
 export interface DeepFacts {
   readonly lookedAt: number;
   readonly value: "readable" | "missing" | "unreadable";
@@ -47,12 +41,12 @@ export interface DeepFacts {
     readonly issuedAt: number;
     readonly previousKeyExpiresAt?: number;
     readonly accepted: boolean;
-    /** Whose key it is, where it is accepted. */
+    /** Whose key it is; absent if it is refused. */
     readonly belongsTo?: string;
   };
   /** The key before, as long as its grace period runs and for an hour longer. */
   readonly previousKey?: { readonly fingerprint: string; readonly accepted: boolean };
-  /** `undefined`: the Control Plane has none of the id that the value names. */
+  /** Absent if the Control Plane has no instance of the id that the value names. */
   readonly instance?: {
     readonly name: string;
     readonly isActive: boolean;
@@ -75,16 +69,7 @@ export interface IssuedVersion {
   readonly at: number;
 }
 
-/** What Secrets Manager lists and the intent table holds; one call more where AWSPENDING is apart from AWSCURRENT. */
-export async function lookAt(
-  { fleet }: { readonly fleet: Pick<Fleet, "versionTimes"> },
-  listed: ListedSecret,
-  intents: readonly IntentRecord[],
-  remembered?: RememberedFacts,
-): Promise<InstanceFacts> {
-  return datePending(fleet, shallowFacts(listed, intents, remembered));
-}
-
+/** What the list and the intents alone say. */
 export function shallowFacts(
   listed: ListedSecret,
   intents: readonly IntentRecord[],
@@ -107,130 +92,12 @@ export function shallowFacts(
   };
 }
 
-/** As configured, or else as its secret's name says. */
+/** The id in the configuration, or else what the secret's name says. */
 export function instanceIdOf({ tags, secretName }: ListedSecret): string {
   return tags[SECRET_TAGS.id] ?? secretName.split("/").at(-2) ?? secretName;
 }
 
-/** Adds since when AWSPENDING stands apart, where it does: one call. */
-export async function datePending(
-  fleet: Pick<Fleet, "versionTimes">,
-  facts: InstanceFacts,
-): Promise<InstanceFacts> {
-  if (facts.pendingVersionId === undefined) return facts;
-  const times = await fleet.versionTimes(facts.secretArn);
-  return { ...facts, pendingSince: times.get(facts.pendingVersionId) ?? facts.lastChangedAt };
-}
-
-export interface DeepLook {
-  readonly secrets: Pick<SecretStore, "readVersion">;
-  readonly controlPlane: Pick<ControlPlane, "getInstance" | "checkAgentKey">;
-  readonly clock: Clock;
-}
-
-/** For how long after its end the old key is still asked about: whether it really has ended. */
-const PROBED_AFTER_GRACE_MS = HOUR_MS;
-
-/** One value, two calls of the Control Plane; inside a grace period the old value and one call more. Throws what they throw. */
-export async function lookDeeply(deps: DeepLook, facts: InstanceFacts): Promise<InstanceFacts> {
-  const { secrets, controlPlane } = deps;
-  const current = await readRecord(secrets, facts.secretArn, facts.currentVersionId);
-  if (typeof current === "string") {
-    return { ...facts, deep: { lookedAt: deps.clock.now(), value: current } };
-  }
-  const check = await controlPlane.checkAgentKey(current.agentKey);
-  const instance = await controlPlane.getInstance(current.agentInstanceId);
-  const lookedAt = deps.clock.now();
-  const previousKey =
-    current.previousKeyExpiresAt !== undefined &&
-    lookedAt < current.previousKeyExpiresAt + PROBED_AFTER_GRACE_MS
-      ? await lookAtPrevious(deps, facts, current)
-      : undefined;
-  return {
-    ...facts,
-    deep: {
-      lookedAt,
-      value: "readable",
-      key: {
-        fingerprint: current.agentKey.fingerprint,
-        agentInstanceId: current.agentInstanceId,
-        issuedAt: current.issuedAt,
-        ...(current.previousKeyExpiresAt === undefined
-          ? {}
-          : { previousKeyExpiresAt: current.previousKeyExpiresAt }),
-        accepted: check.accepted,
-        ...(check.accepted ? { belongsTo: check.agentInstanceId } : {}),
-      },
-      ...(previousKey ? { previousKey } : {}),
-      ...(instance
-        ? {
-            instance: {
-              name: instance.name,
-              isActive: instance.isActive,
-              ownership: ownershipOf(instance.description, locateSecret(facts.secretArn)),
-              differs: differences(facts.tags, instance),
-            },
-          }
-        : {}),
-    },
-  };
-}
-
-async function lookAtPrevious(
-  { secrets, controlPlane }: DeepLook,
-  { secretArn, previousVersionId }: InstanceFacts,
-  current: AgentKeyRecord,
-): Promise<DeepFacts["previousKey"]> {
-  const previous = await readRecord(secrets, secretArn, previousVersionId);
-  // A value that was stored again by hand is the same key, and somebody else's says nothing of this grace period.
-  if (typeof previous === "string" || previous.agentKey.equals(current.agentKey)) return undefined;
-  const { accepted } = await controlPlane.checkAgentKey(previous.agentKey);
-  return { fingerprint: previous.agentKey.fingerprint, accepted };
-}
-
-async function readRecord(
-  secrets: Pick<SecretStore, "readVersion">,
-  secretArn: string,
-  versionId: string | undefined,
-): Promise<AgentKeyRecord | "missing" | "unreadable"> {
-  const value = versionId === undefined ? undefined : await secrets.readVersion(secretArn, versionId);
-  if (value === undefined) return "missing";
-  try {
-    return parseRecord(value);
-  } catch {
-    return "unreadable";
-  }
-}
-
-/** An agent type may be configured by its name, which the Control Plane doesn't repeat: it is not compared. */
-function differences(
-  tags: Readonly<Record<string, string>>,
-  instance: { readonly name: string; readonly accountId: string; readonly contactId: string },
-): string[] {
-  const said = {
-    [SECRET_TAGS.name]: instance.name,
-    [SECRET_TAGS.account]: instance.accountId,
-    [SECRET_TAGS.contact]: instance.contactId,
-  };
-  return Object.entries(said)
-    .filter(([tag, value]) => tags[tag] !== undefined && tags[tag] !== value)
-    .map(([tag]) => tag);
-}
-
-/** All records of the intent table, by secret. */
-export async function intentsBySecret(
-  intents: Pick<IntentReader, "all">,
-): Promise<ReadonlyMap<string, readonly IntentRecord[]>> {
-  const bySecret = new Map<string, IntentRecord[]>();
-  for await (const record of intents.all()) {
-    const records = bySecret.get(record.secretArn) ?? [];
-    records.push(record);
-    bySecret.set(record.secretArn, records);
-  }
-  return bySecret;
-}
-
-/** The record of the promotion that made the current key current, where it has one. */
+/** The record of the promotion that made the current key current. A key that was put by hand has none. */
 export function promotionOf({ intents, currentVersionId }: InstanceFacts): IntentRecord | undefined {
   return intents.find(({ outcome, versionId }) => outcome === "promoted" && versionId === currentVersionId);
 }
@@ -241,7 +108,7 @@ export function isPutByHand({ intents, currentVersionId }: InstanceFacts): boole
   return newest !== undefined && newest.versionId !== currentVersionId;
 }
 
-/** When the current key was issued: as its value says, or else as the records and dates about it let suppose. */
+/** When the current key was issued: what its value says, or else the best guess from records and dates. */
 export function keyIssuedAt(facts: InstanceFacts): number {
   const { deep, issuedAt, rotation, createdAt } = facts;
   return deep?.key?.issuedAt ?? issuedAt ?? promotionOf(facts)?.takenAt ?? rotation.lastAt ?? createdAt;

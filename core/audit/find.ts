@@ -6,8 +6,8 @@ import type { Run } from "./run";
 import { pauseOf } from "./unfinished";
 
 /**
- * What is found of one instance: what its facts show and, if its value was not looked at in this run, what the last such look has
- * shown. `failed` are findings of this run about looks that failed; they stand in the place of older ones of the same name.
+ * What is found of one instance: what its facts show and, if its value was not looked at in this audit, what the last such look has
+ * shown. `failed` are findings of this audit about looks that failed; they stand in the place of older ones of the same name.
  */
 export function find(
   facts: InstanceFacts,

@@ -4,8 +4,8 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /**
  * What shows a finding, and so what may end it.
- * `list`: what Secrets Manager lists and the table of intents holds. Every run sees that anew.
- * `value`: the secret's value, and the Control Plane's answers about it. A run sees that of a few keys only, so what was found
+ * `list`: what Secrets Manager lists and the table of intents holds. Every audit sees that anew.
+ * `value`: the secret's value, and the Control Plane's answers about it. An audit sees that of a few keys only, so what was found
  * stays found until the next such look.
  * `environment`: a look at what all keys of the environment share. Such a finding concerns the environment, and no single key.
  * `ask`: Secrets Manager's answer to an ask for a rotation. It stays found until the next ask.

@@ -16,7 +16,7 @@ import { isUnderWay, unspentIntents } from "./unfinished";
 export interface Healing {
   readonly instance: string;
   readonly secretArn: string;
-  /** `ask`: for a rotation, now. `wait`: one was asked for or runs, or too many others are asked for in this run. */
+  /** `ask`: for a rotation, now. `wait`: one was asked for or runs, or too many others are asked for in this audit. */
   readonly course: "ask" | "wait";
   readonly because: readonly FindingName[];
   /** When a rotation was last asked for, if it is not done. */
@@ -25,10 +25,10 @@ export interface Healing {
   readonly refused?: string;
 }
 
-/** In one run: each ask costs Secrets Manager two of its 50 writes a second, and the Control Plane five calls. */
+/** In one audit: each ask costs Secrets Manager two of its 50 writes a second, and the Control Plane five calls. */
 const MOST_ASKS = 50;
 
-/** What to ask for in this run. The same facts and findings at the same time give the same. */
+/** What to ask for in this audit. The same facts and findings at the same time give the same. */
 export function decideHealing(
   facts: readonly InstanceFacts[],
   findings: readonly Finding[],
@@ -74,11 +74,11 @@ export function isAskDue(
     ? isKeyRefused || unspent.some((intent) => mayHaveEnded(intent, thresholds, now))
     : isUnfinished ||
       (isKeyRefused && !facts.intents.some((intent) => !isOrder(intent) && intent.takenAt > lastTried));
-  // A run may start a little earlier or later than the one before it.
+  // An audit may start a little earlier or later than the one before it.
   return now - lastTried > (isSoon ? AUDIT_INTERVAL_MS : HOURLY_MS) - MINUTE_MS;
 }
 
-/** Whether the grace period is over that this mint, or one before it upon the same version, has begun: its refusal may end too. */
+/** Whether the grace period that this mint, or an earlier one upon the same version, has begun is over. A refusal may end with it. */
 function mayHaveEnded(
   { outcome, graceFrom, takenAt }: IntentRecord,
   { gracePeriodMs }: Thresholds,

@@ -18,7 +18,7 @@ const EVENING = SLOTS - 3 * SLOTS_IN_AN_HOUR;
 /** From 23:45 UTC on, for the self-test, and for what is late. */
 const NIGHT = SLOTS - 3;
 
-/** How often somebody's turn comes, from which slot on, and in how many of them. The epoch begins at midnight. */
+/** How often a turn comes, from which slot on, and in how many slots. The epoch begins at midnight. */
 const TURNS = {
   hourly: { every: SLOTS_IN_AN_HOUR, first: 0, slots: SLOTS_IN_AN_HOUR },
   daily: { every: SLOTS, first: 0, slots: SLOTS },
@@ -26,12 +26,12 @@ const TURNS = {
 };
 export type Turn = keyof typeof TURNS;
 
-/** The number of the run of the auditor that a moment belongs to, counted from the epoch. */
+/** The number of the audit that a moment belongs to, counted from the epoch. */
 export function slotOf(time: number): number {
   return Math.floor(time / AUDIT_INTERVAL_MS);
 }
 
-/** The first slot that the audit must make up for where `checkedThrough` was the last one done; never more than a day's. */
+/** The first slot that has to be looked at if `checkedThrough` was the last one done; never more than a day ago. */
 export function firstSlotDue(checkedThrough: number | undefined, now: number): number {
   const slot = slotOf(now);
   if (checkedThrough === undefined || checkedThrough > slot) return slot;
@@ -39,8 +39,8 @@ export function firstSlotDue(checkedThrough: number | undefined, now: number): n
 }
 
 /**
- * How many slots after `from` a key is due: at one of the 288 of a day or the 33 of an evening, or, where it is looked at every
- * hour, at one of the 12 of an hour. The name decides which, so that a fleet is spread evenly and nobody keeps a list.
+ * How many slots after `from` a key is due: in one of the 288 of a day, the 33 of an evening, or the 12 of an hour. The name
+ * decides in which one, so that a fleet is spread evenly and nobody keeps a list.
  */
 export function dueIn(name: string, turn: Turn, from: number): number {
   const { every, first, slots } = TURNS[turn];
@@ -48,7 +48,7 @@ export function dueIn(name: string, turn: Turn, from: number): number {
   return (((own - from) % every) + every) % every;
 }
 
-/** Whether a key's own slot lies between two, both included. */
+/** Whether a key's own slot lies between two slots, both included. */
 export function isDue(name: string, turn: Turn, from: number, to: number): boolean {
   return dueIn(name, turn, from) <= to - from;
 }

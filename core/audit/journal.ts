@@ -8,17 +8,17 @@ import * as v from "valibot";
 import { AUDITOR_PARTITION, HISTORY_KEPT_SECONDS, INTENT_TABLE_KEYS } from "../contract";
 import { number, text, texts } from "../intent-table/attributes";
 
-/** Requests for a rotation of one UTC day with the same cause and the same answer. */
+/** The auditor's asks for a rotation on one day of UTC, with the same cause and the same answer. */
 export interface AskedRotation {
   /** When it was asked for, oldest first. */
   readonly askedAt: readonly number[];
   /** Names of findings. */
   readonly because: readonly string[];
-  /** `asked`, or `reattempted` where one was unfinished; else the name of the error by which Secrets Manager refuses. */
+  /** `asked`; `reattempted` if a rotation was unfinished; or the name of the error by which Secrets Manager refuses. */
   readonly answer: string;
 }
 
-/** How long the key before really lives, as far as it was probed: about every hour of its grace period. */
+/** How long the key before really lives, as far as the auditor has seen: it asks about every hour of the grace period. */
 export interface PreviousKeyLife {
   /** The version under AWSCURRENT. */
   readonly versionId: string;
@@ -29,15 +29,15 @@ export interface PreviousKeyLife {
   readonly firstRefusedAt?: number;
 }
 
-/** What the auditor did and saw of one secret, oldest first. */
+/** What the auditor did for one secret and saw of it, oldest first. */
 export interface JournalEntries {
   readonly asked: readonly AskedRotation[];
   readonly previousKeys: readonly PreviousKeyLife[];
 }
 
 /**
- * What the auditor leaves to the history, beside the rotations' own records: in the table of intents, under its own partition,
- * and for as long. It never reads it. Nothing in it is a key.
+ * What the auditor leaves to the history, beside the rotations' own records. It is in the table of intents, in a partition of its
+ * own, and is kept as long as those. The auditor never reads it. Nothing in it is a key.
  */
 export interface AuditJournal {
   asked(secretArn: string, act: Omit<AskedRotation, "askedAt"> & { readonly at: number }): Promise<void>;

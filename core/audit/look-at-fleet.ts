@@ -3,7 +3,8 @@ import type { IntentReader } from "../intent-table/intent-reader";
 import type { IntentRecord } from "../intent-table/stored-intent";
 import type { Fleet, ListedSecret } from "../secrets/fleet";
 import { SECOND_MS } from "../time";
-import { type InstanceFacts, instanceIdOf, intentsBySecret, lookAt, shallowFacts } from "./facts";
+import { type InstanceFacts, instanceIdOf, shallowFacts } from "./facts";
+import { lookAt } from "./look-at-instance";
 import { nameOf, type Run } from "./run";
 import { unspentIntent } from "./unfinished";
 import type { Use } from "./use";
@@ -23,6 +24,19 @@ export async function readIntents(intents: Pick<IntentReader, "all">): Promise<R
   } catch (error) {
     return { bySecret: new Map(), unreadable: nameOf(error) };
   }
+}
+
+/** All records of the intent table, by secret. */
+export async function intentsBySecret(
+  intents: Pick<IntentReader, "all">,
+): Promise<ReadonlyMap<string, readonly IntentRecord[]>> {
+  const bySecret = new Map<string, IntentRecord[]>();
+  for await (const record of intents.all()) {
+    const records = bySecret.get(record.secretArn) ?? [];
+    records.push(record);
+    bySecret.set(record.secretArn, records);
+  }
+  return bySecret;
 }
 
 /** All secrets of the environment, as Secrets Manager lists them. */
@@ -54,7 +68,7 @@ export async function lookAtFleet(
       issued: before.issued[secret.secretArn],
     };
     const look = shallowFacts(secret, records, remembered);
-    // The list may be minutes behind: whatever may be acted upon is looked at as it is now.
+    // The list may be minutes behind. What may be acted upon is looked at as it is now.
     const isActedUpon = look.pendingVersionId !== undefined || unspentIntent(look) !== undefined;
     looks.push(
       isActedUpon

@@ -2,8 +2,9 @@ import type { Budget } from "../budget";
 import { isControlPlaneError } from "../control-plane/errors";
 import type { SecretStore } from "../secrets/secret-store";
 import type { Directory } from "./connect";
-import { type InstanceFacts, lookDeeply } from "./facts";
+import type { InstanceFacts } from "./facts";
 import type { Failure } from "./failures";
+import { lookDeeply } from "./look-at-instance";
 import { RESERVE_MS, type Run, slotOfRun } from "./run";
 import { dueLooks } from "./turns";
 import type { Use } from "./use";
@@ -17,7 +18,7 @@ export interface LookingAtValues {
 export interface ValuesLook {
   /** All that were given, with what the values and the Control Plane say of those whose turn it was. */
   readonly facts: readonly InstanceFacts[];
-  /** The last slot whose looks are all done. The next run goes on after it. */
+  /** The last slot whose looks are all done. The next audit goes on after it. */
   readonly checkedThrough: number;
   readonly failures: readonly Failure[];
 }

@@ -5,11 +5,12 @@ import { isFaultOfInstance } from "../rotation/self-test";
 import type { SecretStore } from "../secrets/secret-store";
 import { DAY_MS } from "../time";
 import type { Directory } from "./connect";
-import { type InstanceFacts, lookDeeply } from "./facts";
+import type { InstanceFacts } from "./facts";
 import type { Failure } from "./failures";
 import { find } from "./find";
 import { FINDINGS, type Finding } from "./findings";
 import { AUDIT_INTERVAL_MS, HOURLY_MS, isNight, KEY_CHECK_MS } from "./intervals";
+import { lookDeeply } from "./look-at-instance";
 import type { Memory } from "./memory";
 import type { RotationFunction } from "./ports";
 import { nameOf, RESERVE_MS, type Run, TEXT_LENGTH } from "./run";
@@ -26,7 +27,7 @@ export interface SelfTesting {
 export interface SelfTestLook {
   /** All that were given; the one that was tested is looked at anew if the instance is at fault. */
   readonly facts: readonly InstanceFacts[];
-  /** This run's test, or else the last one. */
+  /** This audit's test, or else the last one. */
   readonly selfTest?: Memory["selfTest"];
   /** Why the function could not be asked. */
   readonly unusable?: string;

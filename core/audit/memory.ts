@@ -7,11 +7,11 @@ import { FINDING_NAMES, type Finding, SEVERITIES } from "./findings";
 import type { UseMemory } from "./use";
 
 /**
- * What one run of the auditor leaves to the next: how far the checks have come, what was found and paged, what was asked for.
- * Losing it costs a page that is sent again. One record in the table of intents.
+ * What one audit leaves to the next: how far the looks have come, what was found and paged, what was asked for. It is one record in
+ * the table of intents. Losing it costs a page that is sent again.
  */
 export interface Memory {
-  /** The last slot whose checks are all done. */
+  /** The last slot whose looks are all done. */
   readonly checkedThrough?: number;
   /** What was found last, by each name. */
   readonly found: readonly Remembered[];
@@ -23,7 +23,7 @@ export interface Memory {
   /** What is looked at by the hour. */
   readonly hourly?: HourlyLook;
   readonly use: UseMemory;
-  /** By the secret's ARN, what the last look at a value said of a key that no rotation has promoted. */
+  /** When keys that were put by hand were issued, as their values say; by the secret's ARN. */
   readonly issued: Readonly<Record<string, IssuedVersion>>;
 }
 

@@ -1,7 +1,7 @@
 import { FINDINGS, type FindingName } from "./findings";
 import type { Remembered } from "./memory";
 
-/** One message about one name: what begins or lasts, or what has ended. */
+/** One message about one name: it begins or lasts, or it has ended. */
 export interface Page {
   readonly name: FindingName;
   readonly state: "found" | "resolved";
@@ -9,22 +9,22 @@ export interface Page {
   readonly findings: readonly Remembered[];
 }
 
-/** The ways in which one page is said: a subject and a text for people, JSON for chat and paging tools. */
+/** One page in words: a subject and a text for people, JSON for chat and paging tools. */
 export interface PageText {
   readonly subject: string;
   readonly text: string;
   readonly json: string;
 }
 
-/** Named in full in one page; of more only the number is told. */
+/** So many instances are named in one page. If there are more, only their number is told. */
 const LISTED = 20;
-/** SNS refuses longer subjects, and other than printable ASCII. */
+/** SNS refuses longer subjects, and characters other than printable ASCII. */
 const MAX_SUBJECT = 100;
 
 export interface PageContext {
   readonly environment: string;
   readonly region: string;
-  /** What the sections of the runbook are appended to, as `#name`. */
+  /** The runbook. Its sections are reached by `#name`. */
   readonly runbookUrl: string;
 }
 

@@ -8,10 +8,10 @@ import type { Alerts } from "./ports";
 import { keyOf, MOST_REMEMBERED } from "./remember";
 import { nameOf, type Run, slotOfRun } from "./run";
 
-/** A page whose cause lasts is sent again after a day; one that could not be sent is tried again in the next run. */
+/** A page whose cause lasts is sent again after a day; one that could not be sent is tried again in the next audit. */
 const PAGED_AGAIN_MS = DAY_MS - AUDIT_INTERVAL_MS / 2;
 
-/** The pages of this run: those of what is found, and then those of what has ended. One page for each name. */
+/** The pages of this audit: those of what is found, and then those of what has ended. One page for each name. */
 export function decidePages(found: readonly Remembered[], run: Run, hasMemory: boolean): Page[] {
   const paging = found.filter(({ severity }) => severity === "page");
   const lasting = new Set(paging.map(keyOf));

@@ -10,7 +10,7 @@ import type { PageText } from "./page";
 
 /** The rotation function, as far as it can be asked about itself. */
 export interface RotationFunction {
-  /** Names of what it could not do of all that a rotation needs. Throws where it can't be run at all. */
+  /** Names of what it could not do, of all that a rotation needs. Throws if it can't be run at all. */
   selfTest(secretArn: string): Promise<readonly string[]>;
   /** Whether its policy lets Secrets Manager invoke it. */
   mayBeInvoked(): Promise<boolean>;
@@ -19,7 +19,7 @@ export interface RotationFunction {
 /** Where pages go. */
 export interface Alerts {
   publish(page: PageText): Promise<void>;
-  /** Why a page would reach nobody; `undefined` where somebody has confirmed a subscription. */
+  /** Why a page would reach nobody; `undefined` if somebody has confirmed a subscription. */
   brokenRoute(): Promise<string | undefined>;
 }
 
@@ -42,7 +42,7 @@ export function lambdaRotationFunction(client: LambdaClient, functionArn: string
         const { Policy = "" } = await client.send(new GetPolicyCommand({ FunctionName: functionArn }));
         return admitsSecretsManager(parse(Policy));
       } catch (error) {
-        // Of a function without a policy as of none at all.
+        // So AWS answers about a function without a policy, too.
         if (error instanceof ResourceNotFoundException) return false;
         throw error;
       }

@@ -22,7 +22,7 @@ export async function recall(memory: Pick<AuditMemory, "read">): Promise<Recalle
   }
 }
 
-/** What is found, the most urgent first, with what the last run knew of it. What is new is logged. */
+/** What is found, the most urgent first, with what the last audit knew about it. What is new is logged. */
 export function remember(findings: readonly Finding[], { before, now }: Run, log: Log): Remembered[] {
   const last = new Map(before.found.map((each) => [keyOf(each), each]));
   return byUrgency(findings).map((each) => {
@@ -38,7 +38,7 @@ export function remember(findings: readonly Finding[], { before, now }: Run, log
   });
 }
 
-/** Of keys that were put by hand, the dates in their values: without a look at the value nothing else tells them. */
+/** The dates in the values of keys that were put by hand: nothing but a look at the value tells them. */
 export function issuedByHand(facts: readonly InstanceFacts[]): Memory["issued"] {
   const dated = facts.filter(isPutByHand).flatMap(({ secretArn, currentVersionId, deep, issuedAt }) => {
     const at = deep ? deep.key?.issuedAt : issuedAt;
@@ -48,12 +48,12 @@ export function issuedByHand(facts: readonly InstanceFacts[]): Memory["issued"] 
   return Object.fromEntries(dated.slice(0, MOST_DATED));
 }
 
-/** By what a finding of one run is the same as that of another. */
+/** What makes a finding of one audit the same as that of another. */
 export function keyOf({ name, instance }: Finding): string {
   return `${name} ${instance}`;
 }
 
-/** Leaves to the next run what it needs; if that can't be written, it is in the log. */
+/** Leaves to the next audit what it needs. If that can't be written, the log says so. */
 export async function writeDown(
   { memory, log }: { readonly memory: Pick<AuditMemory, "write">; readonly log: Log },
   left: Memory,

@@ -2,16 +2,16 @@ import { slotOf } from "./intervals";
 import type { Memory } from "./memory";
 import type { AuditSettings } from "./settings";
 
-/** What every part of one run goes by. Nothing of it changes while the run lasts. */
+/** What every part of one audit goes by. Nothing of it changes while the audit runs. */
 export interface Run {
   readonly settings: AuditSettings;
-  /** What the last run left; `NOTHING` if nobody can tell. */
+  /** What the last audit left; `NOTHING` if nobody can tell. */
   readonly before: Memory;
   /** By the Control Plane's clock, as everything in intents and values is; by the machine's if it doesn't answer. */
   readonly now: number;
 }
 
-/** The slot that the run belongs to. */
+/** The slot that the audit belongs to. */
 export function slotOfRun({ now }: Pick<Run, "now">): number {
   return slotOf(now);
 }

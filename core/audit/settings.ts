@@ -18,6 +18,7 @@ export interface AuditSettings {
   readonly runbookUrl: string;
 }
 
+/** What the auditor's function is configured with. */
 export interface AuditorSettings {
   readonly audit: AuditSettings;
   readonly alertTopicArn: string;
@@ -25,7 +26,7 @@ export interface AuditorSettings {
   readonly heartbeatUrl?: string;
 }
 
-/** Reads and checks what the auditor's environment has beside that of the other functions. Throws a `SettingsError`. */
+/** Reads and checks the environment variables that the auditor alone has. Throws a `SettingsError`. */
 export function readAuditorSettings(
   env: Readonly<Record<string, string | undefined>>,
   gracePeriodMs: number,

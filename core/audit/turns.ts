@@ -4,12 +4,12 @@ import { dueIn, firstSlotDue, HOURLY_MS, type Turn } from "./intervals";
 import { type Run, slotOfRun } from "./run";
 import { needsValue, pauseOf } from "./unfinished";
 
-/** A key whose value is looked at in this run. */
+/** A key whose value is looked at in this audit. */
 export interface DueLook {
   readonly look: InstanceFacts;
   /** `now`: before all others, since something is the matter with it. */
   readonly turn: Turn | "now";
-  /** The slot in which its turn came: this run's, or one that has to be made up for. */
+  /** The slot in which its turn came: this audit's, or one that has to be made up for. */
   readonly slot: number;
 }
 

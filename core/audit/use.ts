@@ -2,18 +2,18 @@ import type { ListedSecret } from "../secrets/fleet";
 import { DAY_MS } from "../time";
 import { isEvening } from "./intervals";
 
-/** Of a key that nobody but the auditor was seen to read. */
+/** What is known of a key that nobody but the auditor was seen to read. */
 export interface Unused {
-  /** The first such day, by its begin. */
+  /** When the first such day began. */
   readonly since: number;
-  /** When it was read again after long; told for a week. */
+  /** When it was read again after a long time. That is told for a week. */
   readonly readAgainAt?: number;
 }
 
-/** What one run leaves to the next about the use of keys, by the instances' ids. */
+/** What one audit leaves to the next about the use of keys, by the instances' ids. */
 export interface UseMemory {
   readonly unused: Readonly<Record<string, Unused>>;
-  /** Whose key the auditor has read on this day before its turn: of others it can't tell then. */
+  /** Whose keys the auditor has read on this day before their turn: it can't tell any more whether others have. */
   readonly readEarly: { readonly day: number; readonly ids: readonly string[] };
 }
 
@@ -23,9 +23,9 @@ const MOST_UNUSED = 500;
 const MOST_READ_EARLY = 1_000;
 
 /**
- * Whether keys are read, by Secrets Manager's date of the last read. It knows days of UTC only, and counts the auditor's own
- * reads. A key's turn is therefore in the evening, and before the auditor reads it then, the date is today's only where
- * somebody else has read it.
+ * Tells by Secrets Manager's date of the last read whether a key is in use. That date is a day of UTC, and the auditor's own reads
+ * count too. A key's turn is therefore in the evening: before the auditor reads it then, the date is today's only if somebody
+ * else has read it.
  */
 export class Use {
   private readonly unused: Map<string, Unused>;
@@ -45,27 +45,27 @@ export class Use {
     return this.unused.get(id);
   }
 
-  /** Before the one read of a day. */
+  /** To be called before the auditor's one read of a day. */
   beforeTurn(
     { id, lastAccessedDay = 0, lastChangedAt }: ListedSecret & { readonly id: string },
     now: number,
   ) {
     const today = dayOf(now);
-    // Rotations and deploys read it too.
+    // Rotations and deploys read the key too.
     if (!isEvening(now) || lastChangedAt >= today || this.wasReadEarly(id, today)) return;
     const unused = unusedAfter(this.unused.get(id), lastAccessedDay >= today, now, this.notedAfterMs);
     if (unused) this.unused.set(id, unused);
     else this.unused.delete(id);
   }
 
-  /** A read of the auditor's at another time. */
+  /** To be called before a read of the auditor's at another time. */
   beforeAnotherRead(id: string, now: number) {
     if (this.day !== dayOf(now)) this.readEarly.clear();
     this.day = dayOf(now);
     this.readEarly.add(id);
   }
 
-  /** Of those that there still are. */
+  /** What to remember. `ids` are the instances that are still there. */
   remembered(ids: ReadonlySet<string>): UseMemory {
     const unused = [...this.unused].filter(([id]) => ids.has(id)).slice(0, MOST_UNUSED);
     const readEarly = [...this.readEarly].slice(0, MOST_READ_EARLY);
@@ -90,7 +90,7 @@ function unusedAfter(
   return unused && now - unused.since >= notedAfterMs ? { ...unused, readAgainAt: now } : undefined;
 }
 
-/** The begin of a day of UTC. */
+/** When the day of UTC began. */
 function dayOf(time: number): number {
   return Math.floor(time / DAY_MS) * DAY_MS;
 }

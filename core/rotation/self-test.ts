@@ -78,7 +78,7 @@ async function readCurrent({ secrets }: RotationDeps, secretArn: string, version
   return value;
 }
 
-/** A read, and two conditional writes upon a record that isn't there: DynamoDB asks for permission, and refuses them. */
+/** A read, and two conditional writes to a record that isn't there. DynamoDB checks the permission, and refuses the writes. */
 async function writeNoIntent({ intents }: RotationDeps, secretArn: string): Promise<void> {
   await intents.read(secretArn, NO_BASE);
   const intent: Intent = {

@@ -16,9 +16,9 @@ export interface ListedSecret {
   /** Staging labels by version id. */
   readonly versionStages: Readonly<Record<string, readonly string[]>>;
   readonly createdAt: number;
-  /** Of value, labels or settings; where Secrets Manager says nothing, when it was created. */
+  /** When value, labels or settings changed last. If Secrets Manager doesn't say, when the secret was created. */
   readonly lastChangedAt: number;
-  /** Start of the UTC day of the last read, by anybody: an audit's read counts too. */
+  /** When the UTC day of the last read began, whoever read it: the auditor counts too. */
   readonly lastAccessedDay?: number;
   readonly rotation: {
     readonly enabled: boolean;
@@ -35,13 +35,13 @@ export interface ListedSecret {
 
 /** What is asked of Secrets Manager about a fleet, beside the values of single secrets. */
 export interface Fleet {
-  /** The secrets whose names begin with `nameStart` and end with `nameEnd`: 100 a call, and up to 5 minutes behind. */
+  /** The secrets whose names begin with `nameStart` and end with `nameEnd`, 100 a call. It may be 5 minutes behind. */
   list(nameStart: string, nameEnd: string): AsyncIterable<readonly ListedSecret[]>;
   /** One secret, as it is now, by its name or ARN. */
   describe(secretId: string): Promise<ListedSecret>;
   /** When each labelled version was made. */
   versionTimes(secretArn: string): Promise<ReadonlyMap<string, number>>;
-  /** Asks for a rotation, or for the unfinished one again: the one thing that an audit changes. */
+  /** Asks for a rotation, or for the unfinished one again. The auditor changes nothing else. */
   rotate(secretArn: string): Promise<RotationAnswer>;
 }
 
@@ -59,7 +59,7 @@ export function secretsManagerFleet(client: SecretsManagerClient): Fleet & Tagge
     async *list(nameStart, nameEnd) {
       const filter = { Filters: [{ Key: "name" as const, Values: [nameStart] }] };
       for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, filter)) {
-        // The filter takes words apart and looks at no case.
+        // The filter takes words apart and ignores case.
         yield SecretList.map((entry) => toListed(entry, entry.SecretVersionsToStages)).filter(
           ({ secretName }) => secretName.startsWith(nameStart) && secretName.endsWith(nameEnd),
         );

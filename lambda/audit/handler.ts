@@ -12,6 +12,7 @@ import { type AuditorSettings, readAuditorSettings } from "../../core/audit/sett
 import { METRICS } from "../../core/contract";
 import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
 import { secretsManagerFleet } from "../../core/secrets/fleet";
+import { MINUTE_MS, SECOND_MS } from "../../core/time";
 import { AWS_TIMEOUTS, createRuntime, invocationPorts, presentable, type Runtime } from "../runtime";
 import { emitMetrics } from "./metrics";
 
@@ -22,9 +23,9 @@ interface Auditor {
   readonly ports: Pick<AuditDeps, "fleet" | "intents" | "memory" | "journal" | "rotationFunction" | "alerts">;
 }
 
-/** The self-test runs the rotation function to its end, which may take its whole time. */
-const INVOCATION_TIMEOUTS = { ...AWS_TIMEOUTS, requestTimeout: 60_000 };
-const HEARTBEAT_TIMEOUT_MS = 5_000;
+/** The self-test runs the rotation function to its end, and that may take all of its time. */
+const INVOCATION_TIMEOUTS = { ...AWS_TIMEOUTS, requestTimeout: MINUTE_MS };
+const HEARTBEAT_TIMEOUT_MS = 5 * SECOND_MS;
 
 function createAuditor(): Auditor {
   const runtime = createRuntime();
@@ -51,7 +52,7 @@ function createAuditor(): Auditor {
 
 let auditor: Auditor | undefined;
 
-/** One run, started by the schedule; the event says nothing that is needed. */
+/** One audit, started by the schedule. The event says nothing that is needed. */
 export async function handler(_event: unknown, context: Context): Promise<void> {
   auditor ??= createAuditor();
   const { runtime, settings, metrics, ports } = auditor;
@@ -77,7 +78,7 @@ export async function handler(_event: unknown, context: Context): Promise<void> 
   }
 }
 
-/** A missed one is nobody's error here: whoever waits for it notices. */
+/** A heartbeat that can't be sent is no error here: whoever waits for it notices. */
 async function beat(url: string): Promise<void> {
   await fetch(url, { signal: AbortSignal.timeout(HEARTBEAT_TIMEOUT_MS) }).catch(() => undefined);
 }

@@ -1,9 +1,10 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { type AuditDeps, type AuditReport, audit } from "../../core/audit/audit";
-import { type InstanceFacts, intentsBySecret, shallowFacts } from "../../core/audit/facts";
+import { type InstanceFacts, shallowFacts } from "../../core/audit/facts";
 import { slotOf } from "../../core/audit/intervals";
 import { dynamoDbAuditJournal } from "../../core/audit/journal";
+import { intentsBySecret } from "../../core/audit/look-at-fleet";
 import { dynamoDbAuditMemory, type Memory } from "../../core/audit/memory";
 import type { AuditSettings } from "../../core/audit/settings";
 import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
@@ -161,10 +162,11 @@ export class Auditor {
   }
 
   /** What the auditor sees before it looks at the value. */
-  private async look({ fleet, intents }: Pick<AuditDeps, "fleet" | "intents">, { askedAt }: Memory) {
+  private async look({ fleet, intents }: Pick<AuditDeps, "fleet" | "intents">, { askedAt, issued }: Memory) {
     const { secretArn } = this.world;
     const records = (await intentsBySecret(intents)).get(secretArn) ?? [];
-    return shallowFacts(await fleet.describe(secretArn), records, { askedAt: askedAt[secretArn] });
+    const remembered = { askedAt: askedAt[secretArn], issued: issued[secretArn] };
+    return shallowFacts(await fleet.describe(secretArn), records, remembered);
   }
 
   private recall(): Memory {
@@ -173,8 +175,8 @@ export class Auditor {
 }
 
 /** What the next audit goes by, but for how urgent a finding has become: that tells people, and changes nothing. */
-function essenceOf({ found, askedAt }: Memory): string {
-  return JSON.stringify([found.map(({ name, instance, heals }) => [name, instance, heals]), askedAt]);
+function essenceOf({ found, askedAt, issued }: Memory): string {
+  return JSON.stringify([found.map(({ name, instance, heals }) => [name, instance, heals]), askedAt, issued]);
 }
 
 /**

@@ -19,14 +19,14 @@ import { FUNCTION_ARN, LocalWorld, type LocalWorldOptions } from "../../proofs/h
 export const inWords = ({ severity, name, instance }: Pick<Finding, "severity" | "name" | "instance">) =>
   `${severity} ${name} ${instance}`;
 
-/** A local world with its auditor, run every 5 minutes of virtual time beside Secrets Manager's own schedule. */
+/** A local world with its auditor, which runs every 5 minutes of virtual time beside Secrets Manager's own schedule. */
 export class AuditWorld {
   readonly pages: { readonly at: number; readonly page: PageText }[] = [];
   readonly reports: { readonly at: number; readonly report: AuditReport }[] = [];
-  /** Calls of the table that aren't writes of intents. */
+  /** The auditor's own calls of the table. */
   readonly dynamoDb: InMemoryAws;
   private readonly client: DynamoDBClient;
-  /** What is broken: each is looked at when it is used. */
+  /** What is broken from now on. */
   broken: {
     publish?: Error;
     route?: string;
@@ -34,7 +34,7 @@ export class AuditWorld {
     mayNotBeInvoked?: true;
     memory?: Error;
     journal?: Error;
-    /** The rotation function ends by this error, whatever step it is asked for. */
+    /** The rotation function fails, whatever step it is asked for. */
     rotationFunction?: Error;
   } = {};
 
@@ -98,7 +98,7 @@ export class AuditWorld {
     };
   }
 
-  /** One run of the auditor, at the present time. */
+  /** One audit, now. */
   async audit(changes: Partial<AuditSettings> = {}, deps = this.deps()): Promise<AuditReport> {
     const at = this.world.clock.now();
     const report = await audit(deps, {
@@ -125,7 +125,7 @@ export class AuditWorld {
     return dynamoDbAuditJournal(this.client, table.name).ofSecret(secretArn);
   }
 
-  /** Runs what Secrets Manager has due, the auditor, and again what it asked for; every 5 minutes, or less often, for so long. */
+  /** For so long, every 5 minutes or less often: runs what Secrets Manager has due, the auditor, and what the auditor asked for. */
   async pass(milliseconds: number, every = AUDIT_INTERVAL_MS): Promise<void> {
     const { clock, secretsManager } = this.world;
     const until = clock.now() + milliseconds;
@@ -140,7 +140,7 @@ export class AuditWorld {
     }
   }
 
-  /** The findings of the last run, in words. */
+  /** The findings of the last audit, in words. */
   get found(): string[] {
     return (this.reports.at(-1)?.report.findings ?? []).map(inWords);
   }
@@ -150,7 +150,7 @@ export class AuditWorld {
     return this.pages.map(({ page }) => page.subject);
   }
 
-  /** Ids of the instances whose rotation was asked for, run by run. */
+  /** Ids of the instances whose rotation was asked for, audit by audit. */
   get asked(): string[] {
     return this.reports.flatMap(({ report }) => report.asked);
   }
