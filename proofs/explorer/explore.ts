@@ -55,6 +55,8 @@ export async function explore(
     const next: Schedule[] = [];
     for (let i = 0; i < level.length; i++) {
       const schedule = level[i] as Schedule;
+      // A pause, in which a worker sees whether its parent is still there.
+      if (stories % 50 === 0) await new Promise(setImmediate);
       const telling = await new Story({ ...options, schedule, isKnown: (state) => seen.has(state) }).tell();
       stories++;
       repeatsIdempotencyKey ||= telling.repeatsIdempotencyKey;

@@ -1,13 +1,5 @@
-import { type Batch, runBatch } from "./fleet";
+import { serve } from "../harness/pool";
+import { runBatch } from "./fleet";
 
-/** One process of the fleet: runs the batches that it is sent, until its parent is gone. */
-process.on("message", (batch: Batch) => {
-  runBatch(batch).then(
-    (figures) => process.send?.(figures),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
-process.on("disconnect", () => process.exit(0));
+/** One process of the fleet. */
+serve(runBatch);
