@@ -3,6 +3,7 @@ import { KEY_SHAPE } from "../core/contract";
 import type { Answer, CommandLine, Register } from "./answer";
 import { EXIT_CODES, exitOf, messageOf } from "./command-error";
 import { registerAdopt } from "./commands/adopt";
+import { registerCompletion } from "./commands/completion";
 import { registerDoctor } from "./commands/doctor";
 import { registerExec } from "./commands/exec";
 import { registerHistory } from "./commands/history";
@@ -38,6 +39,7 @@ const COMMANDS: readonly Register[] = [
   registerOperatorKey,
   registerAdopt,
   registerExec,
+  registerCompletion,
 ];
 
 export interface ProgramPorts {
