@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { type Clock, type Mark, stopwatch } from "../core/clock";
 import type { AgentKey } from "../core/key/credential";
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time";
+import { HOUR_MS, MINUTE_MS, SECOND_MS, span } from "../core/time";
 import type { AgentKeys } from "./agent-keys";
 import { type EventPorts, followEvents, type Look } from "./new-key-events";
 import { namesOf, ProcessTree } from "./processes";
@@ -270,11 +270,11 @@ const ON_NEW_KEY = {
 /** For how long the key that was seen last goes on working. */
 function lifeOf(keys: Pick<AgentKeys, "status">, clock: Clock): string {
   const worksUntil = keys.status()?.worksUntil ?? 0;
-  const minutes = Math.floor((worksUntil - clock.now()) / MINUTE_MS);
+  const left = worksUntil - clock.now();
   const time = new Date(worksUntil).toISOString();
-  return minutes < 0
+  return left < 0
     ? `which is sure to have worked until ${time} only`
-    : `which works until ${time} at the least (${Math.floor(minutes / 60)} h ${minutes % 60} min from now)`;
+    : `which works until ${time} at the least (${span(left)} from now)`;
 }
 
 const isAlive = ({ child }: ProcessTree) => child.exitCode === null && child.signalCode === null;

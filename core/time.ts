@@ -19,7 +19,7 @@ export function span(milliseconds: number): string {
   const ms = Math.abs(milliseconds);
   if (ms > 0 && ms < SECOND_MS) return "under 1 s";
   if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)} s`;
-  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
+  if (ms < HOUR_MS) return two(ms, MINUTE_MS, "min", SECOND_MS, "s");
   if (ms < DAY_MS) return two(ms, HOUR_MS, "h", MINUTE_MS, "min");
   return two(ms, DAY_MS, "d", HOUR_MS, "h");
 }

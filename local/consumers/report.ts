@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import { HOUR, MINUTE, SECOND } from "../clock";
+import { span } from "../../core/time";
 import type { ConsumerFigures, ConsumersFigures } from "./story";
 
 const STYLE = { style: { head: [], border: [] } };
@@ -25,11 +25,11 @@ export function switchTable(consumers: readonly ConsumerFigures[], graceMs: numb
     table.push([
       name,
       learns,
-      duration(slowestMs),
-      duration(bounds.here),
-      duration(bounds.byDefault),
-      graceLeftMs > 0 ? duration(graceLeftMs) : "none",
-      duration(graceMs - bounds.byDefault),
+      spanOrNever(slowestMs),
+      span(bounds.here),
+      span(bounds.byDefault),
+      graceLeftMs > 0 ? span(graceLeftMs) : "none",
+      span(graceMs - bounds.byDefault),
     ]);
   }
   const note =
@@ -45,19 +45,6 @@ export function callTable({ consumers, startUpReader }: Omit<ConsumersFigures, "
   return table.toString();
 }
 
-/** The two largest units: `5 min 3 s`, `23 h 54 min`. */
-export function duration(milliseconds: number): string {
-  if (!Number.isFinite(milliseconds)) return "never";
-  const units = [
-    ["h", HOUR],
-    ["min", MINUTE],
-    ["s", SECOND],
-  ] as const;
-  let left = Math.max(0, Math.round(milliseconds / SECOND) * SECOND);
-  const parts = units.flatMap(([unit, length]) => {
-    const count = Math.floor(left / length);
-    left -= count * length;
-    return count > 0 ? [`${count} ${unit}`] : [];
-  });
-  return parts.slice(0, 2).join(" ") || "0 s";
+function spanOrNever(milliseconds: number): string {
+  return Number.isFinite(milliseconds) ? span(milliseconds) : "never";
 }

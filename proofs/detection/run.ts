@@ -7,6 +7,7 @@ import { TerraformStack, Testing } from "cdktf";
 import Table from "cli-table3";
 import { AgentKeys } from "../../constructs";
 import { METRICS } from "../../core/contract";
+import { span } from "../../core/time";
 import { emitMetrics } from "../../lambda/audit/metrics";
 import { DAY, HOUR } from "../../local/clock";
 import { AuditedWorld } from "../stuck/audited-world";
@@ -101,11 +102,6 @@ async function samplesOf({ reports, errors }: AuditedWorld): Promise<Sample[]> {
   return samples;
 }
 
-function inWords(milliseconds: number): string {
-  const minutes = Math.round(milliseconds / 60_000);
-  return minutes < 120 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
-}
-
 async function main(): Promise<void> {
   // The metrics' library writes to a console of its own otherwise.
   Object.assign(process.env, { POWERTOOLS_DEV: "true", POWERTOOLS_METRICS_DISABLED: "false" });
@@ -119,10 +115,10 @@ async function main(): Promise<void> {
     const { ways } = await detect(breakage, alarms);
     const after = ways.get(breakage.noticedBy);
     const others = [...ways].filter(([way]) => way !== breakage.noticedBy);
-    const also = others.map(([way, ms]) => `${way} (${inWords(ms)})`).join(", ");
+    const also = others.map(([way, ms]) => `${way} (${span(ms)})`).join(", ");
     const isLate = after === undefined || after > NOTICED_WITHIN;
     if (isLate) failed++;
-    table.push([breakage.name, breakage.noticedBy, isLate ? "NOT NOTICED" : inWords(after), also]);
+    table.push([breakage.name, breakage.noticedBy, isLate ? "NOT NOTICED" : span(after), also]);
   }
   process.stdout.write(
     `${table.toString()}\n${BREAKAGES.length - failed} of ${BREAKAGES.length} noticed within 26 hours\n\n`,

@@ -4,6 +4,7 @@ test.each([
   [0, "0 s"],
   [1, "under 1 s"],
   [59_999, "59 s"],
+  [65_000, "1 min 5 s"],
   [HOUR_MS, "1 h"],
   [HOUR_MS + MINUTE_MS, "1 h 1 min"],
   [3 * DAY_MS + 4 * HOUR_MS, "3 d 4 h"],

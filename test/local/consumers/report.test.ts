@@ -1,4 +1,4 @@
-import { callTable, duration, switchTable } from "../../../local/consumers/report";
+import { callTable, switchTable } from "../../../local/consumers/report";
 
 const consumer = {
   name: "ECS service",
@@ -20,15 +20,4 @@ test("the tables say how many calls failed, how long the switch took and what th
   );
   const late = { ...consumer, slowestMs: Number.POSITIVE_INFINITY, graceLeftMs: Number.NEGATIVE_INFINITY };
   expect(switchTable([late], 86_400_000)).toMatch(/label event +│ never +│ 2 h +│ 2 h +│ none +│ 22 h /);
-});
-
-test.each([
-  [0, "0 s"],
-  [59_600, "1 min"],
-  [3_599_400, "59 min 59 s"],
-  [90_061_000, "25 h 1 min"],
-  [3_605_000, "1 h 5 s"],
-  [Number.POSITIVE_INFINITY, "never"],
-])("%d ms are %s", (milliseconds, text) => {
-  expect(duration(milliseconds)).toBe(text);
 });
