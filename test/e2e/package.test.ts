@@ -63,7 +63,7 @@ const filesOf = (pattern: RegExp) =>
     (file) => pattern.test(file) && !file.startsWith(`functions${path.sep}`),
   );
 
-/** The packages that files below `dist` name: `@scope/name` or `name`. */
+/** The other packages that files below `dist` name: `@scope/name` or `name`. */
 function packagesOf(files: readonly string[]): string[] {
   const modules = files.flatMap((file) =>
     [
@@ -75,7 +75,7 @@ function packagesOf(files: readonly string[]): string[] {
   const names = modules
     .filter((module) => !isBuiltin(module))
     .map((module) => module.split("/", module.startsWith("@") ? 2 : 1).join("/"));
-  return [...new Set(names)].sort();
+  return [...new Set(names)].filter((name) => name !== manifest.name).sort();
 }
 
 test("needs exactly what it declares", () => {
