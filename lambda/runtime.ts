@@ -16,7 +16,7 @@ import { Stop } from "../core/protocol/stops";
 import { type SecretStore, secretsManagerStore } from "../core/secrets/secret-store";
 import { readSettings, type Settings } from "../core/settings/function-settings";
 
-/** What both functions are wired with. Only this file and the handlers know Lambda, the environment and AWS's clients. */
+/** What the functions are wired with. Only this file and the handlers know Lambda, the environment and AWS's clients. */
 export interface Runtime {
   readonly settings: Settings;
   readonly secrets: SecretStore;
