@@ -9,9 +9,11 @@ import { type ControlPlane, createControlPlane, type InstanceDirectory } from ".
 import { isControlPlaneError } from "../core/control-plane/errors";
 import { createFetch } from "../core/control-plane/route";
 import { dynamoDbIntentStore } from "../core/intent-table/intent-store";
+import { dynamoDbRefusalProofs } from "../core/intent-table/refusal-proofs";
 import { ControlPlaneApiKey } from "../core/key/credential";
 import type { Log } from "../core/log";
 import type { IntentStore } from "../core/protocol/intent";
+import type { RefusalProofs } from "../core/protocol/refusal-proof";
 import { Stop } from "../core/protocol/stops";
 import { type SecretStore, secretsManagerStore } from "../core/secrets/secret-store";
 import { readSettings, type Settings } from "../core/settings/function-settings";
@@ -21,6 +23,8 @@ export interface Runtime {
   readonly settings: Settings;
   readonly secrets: SecretStore;
   readonly intents: IntentStore;
+  readonly proofs: RefusalProofs;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -30,17 +34,25 @@ export const AWS_TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 8_000, t
 /** Made once for each cold start. Endpoints come from `AWS_ENDPOINT_URL…`, as for any AWS client. */
 export function createRuntime(): Runtime {
   const settings = readSettings(process.env);
+  const secretsManager = new SecretsManagerClient({ requestHandler: AWS_TIMEOUTS });
+  const dynamoDb = new DynamoDBClient({ requestHandler: AWS_TIMEOUTS });
   return {
     settings,
-    secrets: secretsManagerStore(new SecretsManagerClient({ requestHandler: AWS_TIMEOUTS })),
-    intents: dynamoDbIntentStore(new DynamoDBClient({ requestHandler: AWS_TIMEOUTS }), settings.intentTable),
+    secrets: secretsManagerStore(secretsManager),
+    intents: dynamoDbIntentStore(dynamoDb, settings.intentTable),
+    proofs: dynamoDbRefusalProofs(dynamoDb, settings.intentTable),
+    clock: awsClock(secretsManager),
     logger: new Logger(),
   };
 }
 
+/** The machine's time as AWS corrects it: the SDK learns from each answer how far the two are apart. */
+function awsClock({ config }: SecretsManagerClient): Clock {
+  return { now: () => systemClock.now() + (config.systemClockOffset ?? 0) };
+}
+
 /** What the machine gives. */
 export interface Platform {
-  readonly clock: Clock;
   readonly sleep: Sleep;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
@@ -49,11 +61,18 @@ export interface Platform {
   readonly fetch?: typeof fetch;
 }
 
-const MACHINE: Platform = { clock: systemClock, sleep: realSleep, random: Math.random, newId: randomUUID };
+const MACHINE: Platform = { sleep: realSleep, random: Math.random, newId: randomUUID };
 
 /** What the protocol's modules need for one invocation. */
 export function invocationPorts(
-  { settings, secrets, intents, logger }: Omit<Runtime, "logger"> & { readonly logger: Logger | Log },
+  {
+    settings,
+    secrets,
+    intents,
+    proofs,
+    clock,
+    logger,
+  }: Omit<Runtime, "logger"> & { readonly logger: Logger | Log },
   context: { getRemainingTimeInMillis(): number },
   platform: Platform = MACHINE,
 ) {
@@ -61,8 +80,9 @@ export function invocationPorts(
   return {
     secrets,
     intents,
-    clock: platform.clock,
-    connect: () => connect(settings, secrets, budget, platform),
+    proofs,
+    clock,
+    connect: () => connect(settings, secrets, budget, { ...platform, clock }),
     gracePeriodMs: settings.gracePeriodMs,
     apiKeySecretArn: settings.apiKeySecretArn,
     controlPlaneAuth: settings.controlPlaneAuth,
@@ -82,10 +102,11 @@ const POLICY_POLL_MS = 2_000;
  * provisioning function right after it has written the function's policy:
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
  */
-export function untilAllowed<T extends Pick<Runtime, "secrets" | "intents">>(
+export function untilAllowed<T extends Pick<Runtime, "secrets" | "intents" | "clock">>(
   runtime: T,
-  { clock, sleep }: Pick<Platform, "clock" | "sleep"> = MACHINE,
+  { sleep }: Pick<Platform, "sleep"> = MACHINE,
 ): T {
+  const { clock } = runtime;
   const until = clock.now() + POLICY_SPREADS_MS;
   const patient =
     (call: (...input: unknown[]) => Promise<unknown>) =>
@@ -110,7 +131,7 @@ async function connect(
   settings: Settings,
   secrets: Pick<SecretStore, "readCurrent">,
   budget: Budget,
-  platform: Platform,
+  platform: Platform & { readonly clock: Clock },
 ): Promise<ControlPlane & InstanceDirectory> {
   const text = await secrets.readCurrent(settings.apiKeySecretArn);
   let apiKey: ControlPlaneApiKey;

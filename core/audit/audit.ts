@@ -2,6 +2,8 @@ import type { Budget, Sleep } from "../budget";
 import type { Clock } from "../clock";
 import type { IntentReader } from "../intent-table/intent-reader";
 import type { Log } from "../log";
+import { type IntentStore, isHalted } from "../protocol/intent";
+import type { RefusalProofs } from "../protocol/refusal-proof";
 import type { Fleet } from "../secrets/fleet";
 import type { SecretStore } from "../secrets/secret-store";
 import { connect, type Directory } from "./connect";
@@ -9,11 +11,11 @@ import { type EnvironmentFacts, environmentFindings } from "./environment-findin
 import { graceEndsAt, type InstanceFacts, keyIssuedAt } from "./facts";
 import { controlPlaneTrouble, unreadableSecrets } from "./failures";
 import { find } from "./find";
-import { decideHealing, type Healed, heal } from "./heal";
+import { decideHealing, type Healed, heal, healedKeys } from "./heal";
 import { AUDIT_INTERVAL_MS } from "./intervals";
 import type { AuditJournal } from "./journal";
 import { listFleet, lookAtFleet, readIntents } from "./look-at-fleet";
-import { lookAtValues } from "./look-at-values";
+import { lookAtControls, lookAtValues } from "./look-at-values";
 import { lookBySelfTest } from "./look-by-self-test";
 import { lookHourly } from "./look-hourly";
 import type { AuditMemory, HourlyLook, Remembered } from "./memory";
@@ -21,6 +23,7 @@ import { noteProbes, tolerant } from "./notes";
 import type { Page } from "./page";
 import { decidePages, type Paged, page } from "./paging";
 import type { Alerts, RotationFunction } from "./ports";
+import { leaveProofs, weighRefusals } from "./refusals";
 import { issuedByHand, recall, remember, writeDown } from "./remember";
 import { type Run, slotOfRun } from "./run";
 import type { AuditSettings } from "./settings";
@@ -30,8 +33,9 @@ import { Use } from "./use";
 export interface AuditDeps {
   readonly fleet: Fleet;
   readonly secrets: Pick<SecretStore, "readVersion">;
-  readonly intents: Pick<IntentReader, "all">;
-  readonly memory: AuditMemory;
+  readonly intents: Pick<IntentReader, "all"> & Pick<IntentStore, "halt">;
+  readonly proofs: Pick<RefusalProofs, "write">;
+  readonly memory: Pick<AuditMemory, "read" | "write">;
   readonly journal: AuditJournal;
   readonly rotationFunction: RotationFunction;
   readonly alerts: Alerts;
@@ -79,7 +83,11 @@ export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<A
   const listed = await listFleet(deps, run);
   const shallow = await lookAtFleet({ ...deps, use }, run, listed, intents.bySecret);
   const values = await lookAtValues({ ...deps, use }, run, shallow, controlPlane);
-  await noteProbes(journal, values.facts);
+  const withControls = await lookAtControls({ ...deps, use }, run, values.facts, controlPlane);
+  await noteProbes(journal, withControls);
+  const { refusals, proofs } = weighRefusals(withControls, run);
+  await leaveProofs(deps, proofs);
+  const halt = await deps.intents.halt().catch(() => undefined);
   const failuresSoFar = [...connected.failures, ...values.failures];
   const { hourly, ...hour } = await lookHourly(deps, run, {
     listed,
@@ -87,11 +95,13 @@ export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<A
     ...(controlPlane && !controlPlaneTrouble(failuresSoFar, run) ? { controlPlane } : {}),
   });
   const failed = unreadableSecrets([...failuresSoFar, ...hour.failures], settings.environment);
-  const test = await lookBySelfTest({ ...deps, use }, run, values.facts, failed, controlPlane);
+  const test = await lookBySelfTest({ ...deps, use }, run, withControls, failed, controlPlane);
   const { facts, selfTest } = test;
 
   const findings = facts.flatMap((each) => find(each, failed, run));
-  const healed = await heal({ ...deps, journal }, decideHealing(facts, findings, run), run);
+  const proven = new Set(proofs.map(({ secretArn }) => secretArn));
+  const healed = await heal({ ...deps, journal }, decideHealing(facts, findings, run, proven), run);
+  const sinceRefused = healedKeys(facts, run.before, refusals);
   const trouble = controlPlaneTrouble([...failuresSoFar, ...hour.failures, ...test.failures], run);
   const intentsUnreadable = intents.unreadable ?? recalled.unreadable;
   const environment: EnvironmentFacts = {
@@ -101,6 +111,7 @@ export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<A
       trouble || !controlPlane ? 0 : Math.max(0, slotOfRun(run) - values.checkedThrough) * AUDIT_INTERVAL_MS,
     ...(trouble ? { controlPlane: trouble } : {}),
     ...(intentsUnreadable === undefined ? {} : { intentsUnreadable }),
+    ...(halt && isHalted(halt) ? { halted: halt.vain } : {}),
     ...(selfTest ? { selfTest } : {}),
     ...(test.unusable === undefined ? {} : { rotationFunctionUnusable: test.unusable }),
   };
@@ -118,6 +129,8 @@ export async function audit(deps: AuditDeps, settings: AuditSettings): Promise<A
     ...(hourly ? { hourly } : {}),
     use: use.remembered(new Set(facts.map(({ id }) => id))),
     issued: issuedByHand(facts),
+    refusals,
+    ...(sinceRefused === undefined ? {} : { healedKeys: sinceRefused }),
   });
   return reportOf(run, facts, healed, paged, hourly);
 }

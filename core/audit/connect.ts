@@ -1,11 +1,15 @@
 import type { Sleep } from "../budget";
 import type { Clock } from "../clock";
 import { type ControlPlane, type InstanceDirectory, PAGE_SIZE } from "../control-plane/client";
+import { Stop } from "../protocol/stops";
 import { MINUTE_MS } from "../time";
 import type { Failure } from "./failures";
 
 /** The Control Plane, as far as the auditor asks it. */
-export type Directory = Pick<ControlPlane, "now" | "workspaceName" | "getInstance" | "checkAgentKey"> &
+export type Directory = Pick<
+  ControlPlane,
+  "now" | "clockDiffers" | "workspaceName" | "getInstance" | "checkAgentKey" | "vouchesFor"
+> &
   InstanceDirectory;
 
 /** The Control Plane documents 1,000 calls a minute for each operator's key: rotations go first. */
@@ -25,6 +29,9 @@ export async function connect(
   try {
     const controlPlane = await deps.connect();
     await controlPlane.workspaceName();
+    if (controlPlane.clockDiffers()) {
+      return { controlPlane: paced(controlPlane, deps), failures: [{ error: new Stop("clock-differs") }] };
+    }
     return { controlPlane: paced(controlPlane, deps), failures: [] };
   } catch (error) {
     return { failures: [{ error }] };
@@ -42,6 +49,7 @@ function paced(controlPlane: Directory, { clock, sleep }: Pick<Connecting, "cloc
     ...controlPlane,
     getInstance: (id) => turn().then(() => controlPlane.getInstance(id)),
     checkAgentKey: (key) => turn().then(() => controlPlane.checkAgentKey(key)),
+    vouchesFor: (key) => turn().then(() => controlPlane.vouchesFor(key)),
     instances: async function* () {
       let count = 0;
       for await (const instance of controlPlane.instances()) {

@@ -1,5 +1,5 @@
 import { HOUR_MS, iso } from "../time";
-import { type Finding, finding } from "./findings";
+import { type Finding, type FindingName, finding } from "./findings";
 
 /** What is known of the environment itself. Times in milliseconds since the epoch. */
 export interface EnvironmentFacts {
@@ -16,12 +16,22 @@ export interface EnvironmentFacts {
   readonly mayBeInvoked?: boolean;
   readonly alertRouteBroken?: string;
   readonly orphans: readonly Orphan[];
+  /** ARNs of the secrets whose keys were minted in vain, if that has halted all minting. */
+  readonly halted?: readonly string[];
   /** How much later than it should a key is looked at. */
   readonly behindMs: number;
 }
 
+export const TROUBLES = [
+  "operator-key-missing",
+  "operator-key-refused",
+  "control-plane-unavailable",
+  "key-check-unreadable",
+  "clock-differs",
+] as const satisfies readonly FindingName[];
+
 export interface ControlPlaneTrouble {
-  readonly trouble: "operator-key-missing" | "operator-key-refused" | "control-plane-unavailable";
+  readonly trouble: (typeof TROUBLES)[number];
   readonly since: number;
   readonly detail: string;
 }
@@ -41,9 +51,14 @@ export function environmentFindings(facts: EnvironmentFacts, now: number): Findi
   const found: Finding[] = [];
   if (controlPlane) {
     const { trouble, since, detail } = controlPlane;
-    const isPassing = trouble === "control-plane-unavailable" && now - since < UNAVAILABLE_PAGED_AFTER_MS;
+    const mayPass = trouble === "control-plane-unavailable" || trouble === "key-check-unreadable";
+    const isPassing = mayPass && now - since < UNAVAILABLE_PAGED_AFTER_MS;
     const text = `since ${iso(since)}: ${detail}`;
     found.push(finding(trouble, environment, text, { severity: isPassing ? "note" : "page" }));
+  }
+  if (facts.halted) {
+    const names = facts.halted.map((arn) => arn.split(":").at(-1)).join(", ");
+    found.push(finding("minting-halted", environment, `the keys of ${names} were minted in vain`));
   }
   if (facts.rotationFunctionUnusable !== undefined) {
     found.push(finding("rotation-function-unusable", environment, facts.rotationFunctionUnusable));

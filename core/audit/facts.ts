@@ -47,6 +47,8 @@ export interface DeepFacts {
     readonly issuedAt: number;
     readonly previousKeyExpiresAt?: number;
     readonly accepted: boolean;
+    /** Whether the Control Plane says elsewhere that it is valid, while it refuses it. */
+    readonly vouchedFor?: true;
     /** Whose key it is, where it is accepted. */
     readonly belongsTo?: string;
   };
@@ -124,7 +126,7 @@ export async function datePending(
 
 export interface DeepLook {
   readonly secrets: Pick<SecretStore, "readVersion">;
-  readonly controlPlane: Pick<ControlPlane, "getInstance" | "checkAgentKey">;
+  readonly controlPlane: Pick<ControlPlane, "getInstance" | "checkAgentKey" | "vouchesFor">;
   readonly clock: Clock;
 }
 
@@ -139,6 +141,7 @@ export async function lookDeeply(deps: DeepLook, facts: InstanceFacts): Promise<
     return { ...facts, deep: { lookedAt: deps.clock.now(), value: current } };
   }
   const check = await controlPlane.checkAgentKey(current.agentKey);
+  const isVouchedFor = !check.accepted && (await controlPlane.vouchesFor(current.agentKey));
   const instance = await controlPlane.getInstance(current.agentInstanceId);
   const lookedAt = deps.clock.now();
   const previousKey =
@@ -159,6 +162,7 @@ export async function lookDeeply(deps: DeepLook, facts: InstanceFacts): Promise<
           ? {}
           : { previousKeyExpiresAt: current.previousKeyExpiresAt }),
         accepted: check.accepted,
+        ...(isVouchedFor ? { vouchedFor: true } : {}),
         ...(check.accepted ? { belongsTo: check.agentInstanceId } : {}),
       },
       ...(previousKey ? { previousKey } : {}),

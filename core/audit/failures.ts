@@ -35,8 +35,15 @@ export function unreadableSecrets(failures: readonly Failure[], environment: str
 
 function troubleOf(error: Error): ControlPlaneTrouble["trouble"] {
   if (isControlPlaneError(error, "unauthorized", "forbidden")) return "operator-key-refused";
+  if (error instanceof Stop && error.state === "clock-differs") return "clock-differs";
+  if (isAboutKeys(error)) return "key-check-unreadable";
   const isMissing = error instanceof Stop && error.state === "operator-key-missing";
   return isMissing ? "operator-key-missing" : "control-plane-unavailable";
+}
+
+/** An answer to the question whether a key is accepted that says neither yes nor no. */
+export function isAboutKeys(error: unknown): boolean {
+  return isControlPlaneError(error, "unreadable") && error.message.includes("/agent_instance/info");
 }
 
 function isOfControlPlane(error: unknown): error is Error {

@@ -85,6 +85,31 @@ const ENTRIES = {
     severities: ["page"],
     heals: true,
   },
+  "mint-bound": {
+    says: "Keys were minted again and again upon the current one, and none could be promoted.",
+    shownBy: ["list"],
+    severities: ["page"],
+  },
+  "mint-unreadable": {
+    says: "The Control Plane minted a key that could not be read in its answer.",
+    shownBy: ["list"],
+    severities: ["page"],
+  },
+  "refusals-not-believed": {
+    says: "The Control Plane refuses the current key and the one that was minted to replace it.",
+    shownBy: ["value"],
+    severities: ["page"],
+  },
+  "issued-in-the-future": {
+    says: "The value says that its key was issued at a time that has not come yet.",
+    shownBy: ["value"],
+    severities: ["page"],
+  },
+  "other-workspace": {
+    says: "The key works, and the operator's API key sees no instance of its id: it is for another workspace.",
+    shownBy: ["value"],
+    severities: ["page"],
+  },
   "wrong-instance": {
     says: "The key, or the ownership marker, belongs to another instance than the value names.",
     shownBy: ["value"],
@@ -151,6 +176,21 @@ const ENTRIES = {
     says: "The Control Plane doesn't answer as documented.",
     shownBy: ["environment"],
     severities: ["note", "page"],
+  },
+  "key-check-unreadable": {
+    says: "The Control Plane's answers about keys are none that it documents: nobody knows whether it accepts them.",
+    shownBy: ["environment"],
+    severities: ["note", "page"],
+  },
+  "clock-differs": {
+    says: "The Control Plane's clock and AWS's differ by more than 10 minutes: nothing is minted.",
+    shownBy: ["environment"],
+    severities: ["page"],
+  },
+  "minting-halted": {
+    says: "Keys of two instances were minted in vain: nothing is minted until one of them has a key again.",
+    shownBy: ["environment"],
+    severities: ["page"],
   },
   "intents-unreadable": {
     says: "The table of intents can't be read: unfinished rotations are seen by their labels only.",

@@ -1,13 +1,12 @@
-import type { IntentRecord } from "../intent-table/stored-intent";
 import type { Log } from "../log";
-import { graceEndsAt } from "../protocol/grace-period";
-import { isOrder } from "../protocol/intent";
 import type { Fleet } from "../secrets/fleet";
 import { MINUTE_MS } from "../time";
 import type { InstanceFacts } from "./facts";
 import { type Finding, type FindingName, finding } from "./findings";
 import { AUDIT_INTERVAL_MS, HOURLY_MS } from "./intervals";
 import type { AuditJournal } from "./journal";
+import type { Memory } from "./memory";
+import type { Refusals } from "./refusals";
 import { nameOf, type Run } from "./run";
 import { stuckPagedAfter, type Thresholds } from "./thresholds";
 import { isUnderWay, unspentIntents } from "./unfinished";
@@ -33,26 +32,69 @@ export function decideHealing(
   facts: readonly InstanceFacts[],
   findings: readonly Finding[],
   { settings, before, now }: Run,
+  /** ARNs of the secrets whose key is refused by an answer that is believed. */
+  proven: ReadonlySet<string>,
 ): Healing[] {
   const byInstance = new Map<string, Finding[]>();
   for (const each of findings) {
     byInstance.set(each.instance, [...(byInstance.get(each.instance) ?? []), each]);
   }
+  const due = (each: InstanceFacts, own: readonly Finding[]) => isAskDue(each, own, settings.thresholds, now);
+  const canaries = mostCanaries(before) - refusedUnderWay(facts, before, now);
   let asks = 0;
-  return facts.flatMap((each): Healing[] => {
+  let asksForRefused = 0;
+  return inTurn(facts).flatMap((each): Healing[] => {
     const own = byInstance.get(each.id) ?? [];
     const because = own.filter(({ heals }) => heals).map(({ name }) => name);
     if (because.length === 0) return [];
     const { id: instance, secretArn, askedAt } = each;
     const healing = { instance, secretArn, because, ...(askedAt === undefined ? {} : { askedAt }) };
-    if (asks < MOST_ASKS && isAskDue(each, own, settings.thresholds, now)) {
+    // A refusal that nothing has proven yet is looked at again, and not acted upon; a mint that was begun is brought to its end.
+    const isRefusal = because.every((name) => name === "key-refused");
+    const mayAsk = !isRefusal || (proven.has(secretArn) && asksForRefused < canaries);
+    if (asks < MOST_ASKS && mayAsk && due(each, own)) {
       asks++;
+      if (isRefusal) asksForRefused++;
       return [{ ...healing, course: "ask" }];
     }
     const refused = before.found.find((last) => last.name === "heal-refused" && last.instance === instance);
     return [{ ...healing, course: "wait", ...(refused ? { refused: refused.text } : {}) }];
   });
 }
+
+/** Whoever has waited longest first, so that nobody is passed over for ever. */
+function inTurn(facts: readonly InstanceFacts[]): InstanceFacts[] {
+  return [...facts].sort((a, b) => (a.askedAt ?? 0) - (b.askedAt ?? 0));
+}
+
+/**
+ * How many refused keys may be healed at once. One mint shows that a mint heals; only then are there two, and twice as many with
+ * each round, so that what ends every new key ends few.
+ */
+function mostCanaries({ healedKeys = 0 }: Memory): number {
+  return healedKeys + 1;
+}
+
+/** Refused keys for which a rotation was asked for, and has not ended well yet. */
+function refusedUnderWay(facts: readonly InstanceFacts[], { refusals = {} }: Memory, now: number): number {
+  return facts.filter(
+    ({ secretArn, askedAt = 0 }) => refusals[secretArn] !== undefined && now - askedAt < CANARY_MS,
+  ).length;
+}
+
+/** How many refused keys were healed since the first was found, this run's included; `undefined` if none is refused any more. */
+export function healedKeys(
+  facts: readonly InstanceFacts[],
+  { refusals: before = {}, healedKeys: healed = 0 }: Memory,
+  refusals: Refusals,
+): number | undefined {
+  if (Object.keys(refusals).length === 0) return undefined;
+  const now = facts.filter(({ secretArn, deep }) => before[secretArn] && deep?.key?.accepted).length;
+  return healed + now;
+}
+
+/** For so long the key of one canary has to prove itself before another is minted. */
+const CANARY_MS = 2 * AUDIT_INTERVAL_MS;
 
 /** Whether the auditor asks Secrets Manager for a rotation now: once for each interval, and never beside one that runs. */
 export function isAskDue(
@@ -62,29 +104,12 @@ export function isAskDue(
   now: number,
 ): boolean {
   if (!findings.some(({ heals }) => heals) || isUnderWay(facts, now)) return false;
-  const unspent = unspentIntents(facts);
-  const [newest] = unspent;
-  const isRefused = newest?.outcome === "refused";
   const isFresh = (facts.pendingSince ?? 0) > now - stuckPagedAfter(thresholds);
-  const isUnfinished = unspent.length > 0 || (facts.pendingVersionId !== undefined && isFresh);
+  const isUnfinished = unspentIntents(facts).length > 0 || (facts.pendingVersionId !== undefined && isFresh);
   const isKeyRefused = findings.some(({ name }) => name === "key-refused");
-  const lastTried = Math.max(facts.askedAt ?? 0, isRefused ? newest.takenAt : 0);
-  // If agents can't work there is nothing to spare; but a Control Plane that refuses what it issues is not asked for ever more.
-  const isSoon = isRefused
-    ? isKeyRefused || unspent.some((intent) => mayHaveEnded(intent, thresholds, now))
-    : isUnfinished ||
-      (isKeyRefused && !facts.intents.some((intent) => !isOrder(intent) && intent.takenAt > lastTried));
   // A run may start a little earlier or later than the one before it.
-  return now - lastTried > (isSoon ? AUDIT_INTERVAL_MS : HOURLY_MS) - MINUTE_MS;
-}
-
-/** Whether the grace period is over that this mint, or one before it upon the same version, has begun: its refusal may end too. */
-function mayHaveEnded(
-  { outcome, graceFrom, takenAt }: IntentRecord,
-  { gracePeriodMs }: Thresholds,
-  now: number,
-): boolean {
-  return (outcome !== "refused" || graceFrom < takenAt) && now >= graceEndsAt({ graceFrom }, gracePeriodMs);
+  const interval = isUnfinished || isKeyRefused ? AUDIT_INTERVAL_MS : HOURLY_MS;
+  return now - (facts.askedAt ?? 0) > interval - MINUTE_MS;
 }
 
 export interface Asking {

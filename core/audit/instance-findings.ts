@@ -1,5 +1,7 @@
 import type { IntentRecord } from "../intent-table/stored-intent";
 import { graceEndsAt } from "../protocol/grace-period";
+import { vainUpon } from "../protocol/intent";
+import { boundFacts, decideBound } from "../protocol/mint-bound";
 import { DAY_MS, HOUR_MS, iso, MINUTE_MS } from "../time";
 import { type InstanceFacts, keyIssuedAt, promotionOf } from "./facts";
 import { byUrgency, type Finding, type FindingName, finding, type Severity } from "./findings";
@@ -8,6 +10,8 @@ import { firstMintAt, needsValue, pauseOf, unspentIntent } from "./unfinished";
 
 /** How much the clocks of the two services and the auditor's may differ, with the time that a check takes. */
 const CLOCKS_MS = 2 * MINUTE_MS;
+/** A key that is issued later than now by more than this was dated by a clock that is wrong. */
+const FUTURE_MS = 10 * MINUTE_MS;
 /** After this the old key should have ended for good. */
 const OLD_KEY_LINGERS_MS = 10 * MINUTE_MS;
 
@@ -52,6 +56,15 @@ function keyFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds): Findi
   const key = deep?.key;
   if (!deep || !key) return [];
   const { instance } = deep;
+  if (!instance && key.accepted) {
+    return [
+      of(
+        facts,
+        "other-workspace",
+        `key ${key.fingerprint} is that of ${key.agentInstanceId}, which is not seen`,
+      ),
+    ];
+  }
   if (!instance) {
     return [of(facts, "instance-gone", `the value names ${key.agentInstanceId}`, { hoursLeft: 0 })];
   }
@@ -68,6 +81,9 @@ function keyFindings(facts: InstanceFacts, { gracePeriodMs }: Thresholds): Findi
         ? "the marker names another secret"
         : `the key is that of ${key.belongsTo}`;
     found.push(of(facts, "wrong-instance", `the value names ${key.agentInstanceId}, ${owner}`));
+  }
+  if (key.issuedAt > deep.lookedAt + FUTURE_MS) {
+    found.push(of(facts, "issued-in-the-future", `key ${key.fingerprint} of ${iso(key.issuedAt)}`));
   }
   if (instance.differs.length > 0) {
     const text = `${key.agentInstanceId} differs in ${instance.differs.join(", ")}`;
@@ -109,6 +125,27 @@ function isBack({ deep, currentVersionId }: InstanceFacts, promotion: IntentReco
   return deep?.key !== undefined && promotion.previousFingerprint === deep.key.fingerprint;
 }
 
+/** That no other key is minted, or that nothing is believed, until somebody has looked. */
+function boundFindings(facts: InstanceFacts, gracePeriodMs: number, now: number): Finding[] {
+  const { intents: records, currentVersionId, deep } = facts;
+  const standing = records.find(({ baseVersionId }) => baseVersionId === currentVersionId);
+  if (!standing || vainUpon(standing) === 0) return [];
+  const found: Finding[] = [];
+  const view = { base: "alive", gracePeriodMs, now } as const;
+  const bound = decideBound(boundFacts({ records, standing, halt: { vain: [] } }, view));
+  if (bound.may === "wait") {
+    const endsAt = standing.graceFrom + gracePeriodMs;
+    const text = `${vainUpon(standing)} mints since ${iso(firstMintAt(standing))}; the current key may end at ${iso(endsAt)}`;
+    found.push(of(facts, bound.state, text, { hoursLeft: hoursUntil(endsAt, now) }));
+  }
+  if (standing.uponLooks && deep?.key?.accepted === false) {
+    found.push(
+      of(facts, "refusals-not-believed", `key ${deep.key.fingerprint} and its successor are refused`),
+    );
+  }
+  return found;
+}
+
 function rotationFindings(facts: InstanceFacts, thresholds: Thresholds, now: number): Finding[] {
   const { rotation, gracePeriodMs } = thresholds;
   // Before the first key there is no rotation to look at.
@@ -124,6 +161,7 @@ function rotationFindings(facts: InstanceFacts, thresholds: Thresholds, now: num
     const text = `configured is ${facts.rotation.functionArn ?? "none"}`;
     found.push(of(facts, "wrong-rotation-function", text));
   }
+  found.push(...boundFindings(facts, gracePeriodMs, now));
   const unspent = unspentIntent(facts);
   if (unspent?.outcome === "refused") {
     const begun = firstMintAt(unspent);
@@ -140,7 +178,9 @@ function rotationFindings(facts: InstanceFacts, thresholds: Thresholds, now: num
     const severity = since(facts.pendingSince, stuckPagedAfter(thresholds));
     found.push(of(facts, "pending-left-behind", text, severity));
   }
-  const issuedAt = keyIssuedAt(facts);
+  // A date that has not come yet would put the next rotation off.
+  const dated = keyIssuedAt(facts);
+  const issuedAt = dated > now + FUTURE_MS ? (facts.rotation.lastAt ?? facts.createdAt) : dated;
   const overdueFrom = issuedAt + rotation.intervalMs + rotation.windowMs;
   if (now > overdueFrom) {
     const days = Math.floor((now - issuedAt) / DAY_MS);

@@ -3,7 +3,9 @@ import { isControlPlaneError } from "../control-plane/errors";
 import type { SecretStore } from "../secrets/secret-store";
 import type { Directory } from "./connect";
 import { type InstanceFacts, lookDeeply } from "./facts";
-import type { Failure } from "./failures";
+import { type Failure, isAboutKeys } from "./failures";
+import { carriedOver } from "./find";
+import { isRefused } from "./refusals";
 import { RESERVE_MS, type Run, slotOfRun } from "./run";
 import { dueLooks } from "./turns";
 import type { Use } from "./use";
@@ -22,6 +24,39 @@ export interface ValuesLook {
   readonly failures: readonly Failure[];
 }
 
+/** Unreadable answers about keys in one run, after which no others are asked for. */
+const MOST_UNREADABLE = 5;
+/** Other keys that are asked about, if some are refused and none is accepted: whether any is. */
+const MOST_CONTROLS = 3;
+
+/**
+ * If keys are refused and none is accepted in this run, looks at a few others: the Control Plane's refusals are believed if it
+ * accepts one of these.
+ */
+export async function lookAtControls(
+  { secrets, budget, use }: LookingAtValues,
+  run: Run,
+  facts: readonly InstanceFacts[],
+  controlPlane: Directory | undefined,
+): Promise<InstanceFacts[]> {
+  const isAccepted = ({ deep }: InstanceFacts) => deep?.key?.accepted === true;
+  const looks = new Map<string, InstanceFacts>();
+  const isNeeded = controlPlane && facts.some(isRefused) && !facts.some(isAccepted);
+  const others = facts.filter((each) => !each.deep && carriedOver(each, run.before).length === 0);
+  for (const look of isNeeded ? others.slice(0, MOST_CONTROLS) : []) {
+    if (!controlPlane || budget.remainingMs() < RESERVE_MS) break;
+    use.beforeAnotherRead(look.id, controlPlane.now());
+    try {
+      const control = await lookDeeply({ secrets, controlPlane, clock: controlPlane }, look);
+      looks.set(look.secretArn, control);
+      if (isAccepted(control)) break;
+    } catch {
+      // It shows nothing; what is the matter is told by the looks whose turn it is.
+    }
+  }
+  return facts.map((look) => looks.get(look.secretArn) ?? look);
+}
+
 /** Looks at the values whose turn it is, and asks the Control Plane about them, as long as time and Control Plane allow. */
 export async function lookAtValues(
   { secrets, budget, use }: LookingAtValues,
@@ -32,6 +67,7 @@ export async function lookAtValues(
   const looks = new Map<string, InstanceFacts>();
   const failures: Failure[] = [];
   let checkedThrough = slotOfRun(run);
+  let unreadable = 0;
   for (const { look, turn, slot } of dueLooks(shallow, run)) {
     if (!controlPlane || budget.remainingMs() < RESERVE_MS) {
       checkedThrough = slot - 1;
@@ -44,7 +80,9 @@ export async function lookAtValues(
     try {
       looks.set(look.secretArn, await lookDeeply({ secrets, controlPlane, clock }, look));
     } catch (error) {
-      if (isControlPlaneError(error)) {
+      // Whatever keeps all calls from being answered ends the looks; an answer about one key need not be that of the next.
+      const isGeneral = isControlPlaneError(error) && !(isAboutKeys(error) && unreadable++ < MOST_UNREADABLE);
+      if (isGeneral) {
         failures.push({ error });
         checkedThrough = slot - 1;
         break;

@@ -1,9 +1,15 @@
-import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { AUDITOR_PARTITION, INTENT_TABLE_KEYS } from "../contract";
 import type { Orphan } from "./environment-findings";
 import type { IssuedVersion } from "./facts";
 import { FINDING_NAMES, type Finding, SEVERITIES } from "./findings";
+import type { Refusals } from "./refusals";
 import type { UseMemory } from "./use";
 
 /**
@@ -25,6 +31,10 @@ export interface Memory {
   readonly use: UseMemory;
   /** By the secret's ARN, what the last look at a value said of a key that no rotation has promoted. */
   readonly issued: Readonly<Record<string, IssuedVersion>>;
+  /** Which keys were refused, and at which looks; of those that still are. */
+  readonly refusals?: Refusals;
+  /** How many keys were healed since the first was found refused; absent while none is. */
+  readonly healedKeys?: number;
 }
 
 export interface Remembered extends Finding {
@@ -44,6 +54,13 @@ const NO_USE: UseMemory = { unused: {}, readEarly: { day: 0, ids: [] } };
 export const NOTHING: Memory = { found: [], untold: [], askedAt: {}, use: NO_USE, issued: {} };
 
 export interface AuditMemory {
+  /**
+   * Lets one audit begin and no other beside it, until `until` at the latest. `false`: another one runs. Times are the own
+   * clock's.
+   */
+  begin(audit: { readonly owner: string; readonly now: number; readonly until: number }): Promise<boolean>;
+  /** Lets the next audit begin at once. */
+  end(owner: string): Promise<void>;
   /** Gives `NOTHING` if nothing was written yet, or what was written can't be understood. Throws if nobody can tell. */
   read(): Promise<Memory>;
   write(memory: Memory): Promise<void>;
@@ -82,15 +99,45 @@ const storedMemory = v.object({
     NO_USE,
   ),
   issued: v.optional(v.record(v.string(), v.object({ versionId: v.string(), at: v.number() })), {}),
+  refusals: v.exactOptional(
+    v.record(v.string(), v.object({ fingerprint: v.string(), at: v.array(v.number()) })),
+  ),
+  healedKeys: v.exactOptional(v.number()),
 });
 
+const LEASE_KEY = {
+  [INTENT_TABLE_KEYS.partition]: { S: AUDITOR_PARTITION },
+  [INTENT_TABLE_KEYS.sort]: { S: "lease" },
+};
 const KEY = {
   [INTENT_TABLE_KEYS.partition]: { S: AUDITOR_PARTITION },
   [INTENT_TABLE_KEYS.sort]: { S: "memory" },
 };
 
 export function dynamoDbAuditMemory(client: DynamoDBClient, tableName: string): AuditMemory {
+  /** `false`: another run holds it. */
+  async function hold(owner: string, now: number, until: number): Promise<boolean> {
+    try {
+      await client.send(
+        new PutItemCommand({
+          TableName: tableName,
+          Item: { ...LEASE_KEY, holder: { S: owner }, heldUntil: { N: String(until) } },
+          ConditionExpression: "attribute_not_exists(heldUntil) OR heldUntil < :now OR holder = :me",
+          ExpressionAttributeValues: { ":now": { N: String(now) }, ":me": { S: owner } },
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+  }
+
   return {
+    begin: ({ owner, now, until }) => hold(owner, now, until),
+    async end(owner) {
+      await hold(owner, 0, 0);
+    },
     async read() {
       const { Item } = await client.send(
         new GetItemCommand({ TableName: tableName, Key: KEY, ConsistentRead: true }),

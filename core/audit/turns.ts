@@ -1,6 +1,7 @@
 import { graceEndsAt, type InstanceFacts, isPutByHand } from "./facts";
 import { carriedOver } from "./find";
 import { dueIn, firstSlotDue, HOURLY_MS, type Turn } from "./intervals";
+import { hasLasted } from "./refusals";
 import { type Run, slotOfRun } from "./run";
 import { needsValue, pauseOf } from "./unfinished";
 
@@ -34,6 +35,10 @@ export function turnOf(look: InstanceFacts, run: Run): Turn | "now" {
   // Nothing but the value tells whether it is there again. As long as it isn't, the look costs one call.
   const wasMissing = carried.some(({ name }) => name === "current-missing");
   if (needsValue(look) || isBeingHealed || wasMissing || hasPauseEnded(look, run)) return "now";
+  const refusal = before.refusals?.[look.secretArn];
+  if (refusal && !hasLasted(refusal)) return "now";
+  // What ended some keys may have ended others.
+  if (Object.keys(before.refusals ?? {}).length > 1) return "hourly";
   const isHourly = isWatchedHourly(look, carried.length > 0 || look.askedAt !== undefined, now);
   return isHourly ? "hourly" : "evening";
 }

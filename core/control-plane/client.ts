@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import type { ControlPlaneAuth } from "../contract";
 import { AgentKey, type ControlPlaneApiKey } from "../key/credential";
-import { ControlPlaneError } from "./errors";
-import { createHttp, type HttpAnswer, type HttpOptions } from "./http";
+import { ControlPlaneError, isControlPlaneError } from "./errors";
+import { createHttp, type HttpAnswer, type HttpOptions, isPassing } from "./http";
 
 export interface AgentInstance {
   readonly id: string;
@@ -31,9 +31,12 @@ export type KeyCheck =
 export interface ControlPlane {
   /**
    * The time on the Control Plane's clock: the `Date` of its last answer, and what passed since. The one clock for every
-   * decision about the grace period. Throws where it has not answered yet.
+   * decision about the grace period. Throws where it has not answered yet. A `Date` that differs by more than 10 minutes from
+   * the own clock is not believed: then it is the own clock's time.
    */
   now(): number;
+  /** Whether the last `Date` was not believed. No key is minted then. */
+  clockDiffers(): boolean;
   /** The name of the workspace that the operator's API key is for: the cheapest proof that it is accepted. */
   workspaceName(): Promise<string>;
   findAgentTypeByName(name: string): Promise<string | undefined>;
@@ -50,8 +53,17 @@ export interface ControlPlane {
   deleteInstance(agentInstanceId: string): Promise<void>;
   /** Issues a new key and starts the old one's grace period. Never repeated here, whatever happens. */
   refreshAgentKey(agentInstanceId: string, idempotencyKey: string): Promise<IssuedKey>;
-  /** Whether the key is accepted now, and whose it is; by the call with which Valmi's own SDK starts up. */
+  /**
+   * Whether the key is accepted now, and whose it is; by the call with which Valmi's own SDK starts up. Only a 401 of the
+   * Control Plane's own is a refusal. Anything else that is no success throws, `unreadable` if it is not even a failure
+   * that the API documents for this call: nobody knows then whether keys are accepted.
+   */
   checkAgentKey(agentKey: AgentKey): Promise<KeyCheck>;
+  /**
+   * Whether `validate-secret` says that the key is valid. The shape of its answers is not documented: it is asked only about a
+   * key that is refused, and can only contradict that. Never throws: what it doesn't say, it doesn't say.
+   */
+  vouchesFor(agentKey: AgentKey): Promise<boolean>;
 }
 
 /** The list of all instances: costs a call for each hundred of the whole workspace. */
@@ -117,6 +129,10 @@ const wireKey = v.looseObject({
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane & InstanceDirectory {
   const http = createHttp(options);
   let lastSeen: { controlPlane: number; machine: number } | undefined;
+  const requireSeen = () => {
+    if (lastSeen) return lastSeen;
+    throw new ControlPlaneError("unreadable", "no answer of the Control Plane had a Date header", "no");
+  };
   const operator = (): Record<string, string> =>
     options.auth === "bearer"
       ? { authorization: `Bearer ${options.apiKey.reveal()}` }
@@ -169,9 +185,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane &
 
   return {
     now() {
-      if (!lastSeen)
-        throw new ControlPlaneError("unreadable", "no answer of the Control Plane had a Date header", "no");
-      return lastSeen.controlPlane + (options.clock.now() - lastSeen.machine);
+      const seen = requireSeen();
+      const own = options.clock.now();
+      return clockDiffers(seen) ? own : seen.controlPlane + (own - seen.machine);
+    },
+    clockDiffers() {
+      return clockDiffers(requireSeen());
     },
     async workspaceName() {
       const { body } = await get("/auth/me");
@@ -203,6 +222,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane &
         headers: { ...operator(), "idempotency-key": idempotencyKey },
         body: toWire(fields),
         safeToRepeat: false,
+        mintsKey: true,
       });
       return toIssuedKey(answer, "POST /agent_instance/create");
     },
@@ -221,17 +241,38 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane &
         path,
         headers: { ...operator(), "idempotency-key": idempotencyKey },
         safeToRepeat: false,
+        mintsKey: true,
       });
       return toIssuedKey(answer, `POST ${path}`, agentInstanceId);
     },
     async checkAgentKey(agentKey) {
       const path = "/agent_instance/info";
-      const { status, body } = await call(
-        { method: "GET", path, headers: { "x-agent-secret": agentKey.reveal() }, safeToRepeat: true },
-        [401, 403, 404],
-      );
-      if (status >= 400) return { accepted: false };
-      return { accepted: true, agentInstanceId: toInstance(body, `GET ${path}`).id };
+      const headers = { "x-agent-secret": agentKey.reveal() };
+      try {
+        const { status, body } = await call({ method: "GET", path, headers, safeToRepeat: true }, [401]);
+        if (status === 401) return { accepted: false };
+        return { accepted: true, agentInstanceId: toInstance(body, `GET ${path}`).id };
+      } catch (error) {
+        // No operator's key was sent: none was refused.
+        if (!isControlPlaneError(error) || isPassing(error.kind)) throw error;
+        throw new ControlPlaneError("unreadable", error.message, "no");
+      }
+    },
+    async vouchesFor(agentKey) {
+      const path = "/agent_instance/validate-secret";
+      try {
+        const { body } = await call({
+          method: "POST",
+          path,
+          headers: operator(),
+          body: { secret: agentKey.reveal() },
+          safeToRepeat: true,
+        });
+        const { valid, is_valid } = Object(body) as { valid?: unknown; is_valid?: unknown };
+        return valid === true || is_valid === true;
+      } catch {
+        return false;
+      }
     },
   };
 }
@@ -277,13 +318,29 @@ function toInstance(body: unknown, what: string): AgentInstance {
   };
 }
 
-/** An answer without its key is `unreadable` and `applied: unknown`: the key exists, and nobody has it. */
+/** The longest that the own clock and the Control Plane's may differ, for both to be believed. */
+const CLOCKS_DIFFER_MS = 10 * 60_000;
+
+function clockDiffers({ controlPlane, machine }: { controlPlane: number; machine: number }): boolean {
+  return Math.abs(controlPlane - machine) > CLOCKS_DIFFER_MS;
+}
+
+/** A success without its key is `unreadable-key`: the key exists, and nobody has it. */
 function toIssuedKey(answer: HttpAnswer, what: string, agentInstanceId?: string): IssuedKey {
-  const wire = read(wireKey, answer.body, what);
-  const text = requireField(wire.secret_token ?? wire.secret ?? undefined, what, "secret");
-  const id = agentInstanceId ?? requireField(wire.id ?? wire.agent_instance_id, what, "id");
   try {
-    return { agentKey: new AgentKey(text), agentInstanceId: id };
+    const wire = read(wireKey, answer.body, what);
+    const text = requireField(wire.secret_token ?? wire.secret ?? undefined, what, "secret");
+    const id = agentInstanceId ?? requireField(wire.id ?? wire.agent_instance_id, what, "id");
+    return { agentKey: toAgentKey(text, what), agentInstanceId: id };
+  } catch (error) {
+    if (!isControlPlaneError(error, "unreadable")) throw error;
+    throw new ControlPlaneError("unreadable-key", error.message, "unknown");
+  }
+}
+
+function toAgentKey(text: string, what: string): AgentKey {
+  try {
+    return new AgentKey(text);
   } catch {
     throw unreadable(what, "secret");
   }

@@ -15,7 +15,9 @@ export type ControlPlaneErrorKind =
   /** No answer: connection refused, reset, or timed out. */
   | "unreachable"
   /** An answer that is not what the API documents: no JSON, a missing field, a redirect, too large. */
-  | "unreadable";
+  | "unreadable"
+  /** A mint was answered with success, and no key can be read in the answer: the key exists, and nobody has it. */
+  | "unreadable-key";
 
 /**
  * A call of the Control Plane that failed. The text has method, path and status, and of the body only the `detail` that

@@ -29,6 +29,12 @@ export interface HttpRequest {
   readonly body?: unknown;
   /** Whether repeating it changes nothing more. Only such calls are retried here. */
   readonly safeToRepeat: boolean;
+  /**
+   * Whether the answer holds a key that is shown this once. It may take all that is left of the invocation, but for the time
+   * to store the key; and a success that cannot be read is `unreadable-key`.
+   * @default false
+   */
+  readonly mintsKey?: boolean;
 }
 
 export interface HttpAnswer {
@@ -39,13 +45,18 @@ export interface HttpAnswer {
   readonly date: number | undefined;
 }
 
-/** Answers with the status codes named in `accept`, beside 2xx; throws a `ControlPlaneError` for any other. */
+/**
+ * Answers with the status codes named in `accept`, beside 2xx, if the Control Plane itself gave them; throws a
+ * `ControlPlaneError` for any other.
+ */
 export type Http = (request: HttpRequest, accept?: readonly number[]) => Promise<HttpAnswer>;
 
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 8_000;
 /** Time kept back from waiting, so that the caller can still say what went wrong. */
 const RESERVE_MS = 3_000;
+/** Time kept back from the answer to a mint, to store a key that comes late. */
+const STORE_RESERVE_MS = 30_000;
 
 export function createHttp(options: HttpOptions): Http {
   const {
@@ -61,7 +72,13 @@ export function createHttp(options: HttpOptions): Http {
   async function once(request: HttpRequest, accept: readonly number[]): Promise<HttpAnswer> {
     const what = `${request.method} ${request.path}`;
     const url = urlBelow(options.baseUrl, request.path, what);
-    const timeout = Math.max(1, Math.min(timeoutMs, budget.remainingMs()));
+    const remaining = budget.remainingMs();
+    const timeout = Math.max(
+      1,
+      request.mintsKey ? remaining - STORE_RESERVE_MS : Math.min(timeoutMs, remaining),
+    );
+    const kind = request.mintsKey ? "unreadable-key" : "unreadable";
+    const unreadable = (why: string) => new ControlPlaneError(kind, `${what}: the answer ${why}`, "unknown");
     let response: Response;
     let text: string;
     try {
@@ -76,16 +93,18 @@ export function createHttp(options: HttpOptions): Http {
         redirect: "manual",
         signal: AbortSignal.timeout(timeout),
       });
-      text = await readBody(response, maxBytes, what);
+      text = await readBody(response, maxBytes, unreadable);
     } catch (error) {
       if (error instanceof ControlPlaneError) throw error;
       throw new ControlPlaneError("unreachable", `${what}: no answer (${reasonOf(error)})`, "unknown");
     }
     const date = parseDate(response.headers.get("date"));
-    if (response.ok || accept.includes(response.status)) {
-      return { status: response.status, body: parseJson(text, response.ok, what), date };
+    const body = parseJson(text, response.ok, unreadable);
+    const isItsOwn = response.ok || explains(body);
+    if (response.ok || (isItsOwn && accept.includes(response.status))) {
+      return { status: response.status, body, date };
     }
-    throw errorFor(response, text, request, clock);
+    throw errorFor(response, text, request, clock, isItsOwn);
   }
 
   return async (request, accept = []) => {
@@ -113,7 +132,7 @@ function urlBelow(baseUrl: string, path: string, what: string): string {
   throw new ControlPlaneError("invalid", `${what}: not a path below the Control Plane's base URL`, "no");
 }
 
-function isPassing(kind: ControlPlaneErrorKind): boolean {
+export function isPassing(kind: ControlPlaneErrorKind): boolean {
   return kind === "rate-limited" || kind === "unavailable" || kind === "unreachable";
 }
 
@@ -123,31 +142,27 @@ function backOff(attempt: number, random: () => number): number {
   return delay / 2 + (delay / 2) * random();
 }
 
-async function readBody(response: Response, maxBytes: number, what: string): Promise<string> {
+type Unreadable = (why: string) => ControlPlaneError;
+
+async function readBody(response: Response, maxBytes: number, unreadable: Unreadable): Promise<string> {
   if (!response.body) return "";
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
-    if (size > maxBytes) {
-      throw new ControlPlaneError(
-        "unreadable",
-        `${what}: the answer is larger than ${maxBytes} bytes`,
-        "unknown",
-      );
-    }
+    if (size > maxBytes) throw unreadable(`is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function parseJson(text: string, required: boolean, what: string): unknown {
+function parseJson(text: string, required: boolean, unreadable: Unreadable): unknown {
   if (text.trim() === "") return undefined;
   try {
     return JSON.parse(text);
   } catch {
     if (!required) return undefined;
-    throw new ControlPlaneError("unreadable", `${what}: the answer is not JSON`, "unknown");
+    throw unreadable("is not JSON");
   }
 }
 
@@ -167,7 +182,23 @@ function reasonOf(error: unknown): string {
   return reasons.find((reason): reason is string => typeof reason === "string") ?? "unknown reason";
 }
 
-function errorFor(response: Response, text: string, request: HttpRequest, clock: Clock): ControlPlaneError {
+/**
+ * Whether an error's body is one that the Control Plane writes: `detail`, or the earlier dialect's `error.message`. A proxy, a
+ * firewall or a route that is gone answers otherwise, and what it says is not the Control Plane's word.
+ */
+function explains(body: unknown): boolean {
+  const { detail, error } = Object(body) as { detail?: unknown; error?: unknown };
+  const isText = (value: unknown) => typeof value === "string" && value !== "";
+  return isText(detail) || (Array.isArray(detail) && detail.length > 0) || isText(Object(error).message);
+}
+
+function errorFor(
+  response: Response,
+  text: string,
+  request: HttpRequest,
+  clock: Clock,
+  isItsOwn: boolean,
+): ControlPlaneError {
   const { status } = response;
   const what = `${request.method} ${request.path}`;
   const message = `${what}: ${status}${explain(status, text, request)}`;
@@ -175,8 +206,16 @@ function errorFor(response: Response, text: string, request: HttpRequest, clock:
   if (status >= 300 && status < 400) {
     return new ControlPlaneError("unreadable", `${what}: ${status}, and redirects are refused`, "unknown");
   }
-  const retryAfterMs = status === 429 ? retryAfter(response.headers, clock) : undefined;
-  return new ControlPlaneError(kindOf(status), message, "no", retryAfterMs);
+  // Whoever limits requests turns them away unread.
+  if (status === 429) {
+    return new ControlPlaneError("rate-limited", message, "no", retryAfter(response.headers, clock));
+  }
+  if (isItsOwn) return new ControlPlaneError(kindOf(status), message, "no");
+  return new ControlPlaneError(
+    "unreadable",
+    `${message}, not an answer of the Control Plane's own`,
+    "unknown",
+  );
 }
 
 function kindOf(status: number): ControlPlaneErrorKind {

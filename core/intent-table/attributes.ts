@@ -10,6 +10,8 @@ export const number = v.pipe(
   v.transform(({ N }) => Number(N)),
   v.finite(),
 );
+/** A moment. The last one is so far from what a date can hold that any grace period can be added. */
+export const time = v.pipe(number, v.minValue(0), v.maxValue(Date.UTC(9999, 11, 31)));
 export const text = v.pipe(
   v.object({ S: v.string() }),
   v.transform(({ S }) => S),
@@ -18,14 +20,20 @@ export const texts = v.pipe(
   v.object({ L: v.array(text) }),
   v.transform(({ L }) => L),
 );
+export const numbers = v.pipe(
+  v.object({ L: v.array(number) }),
+  v.transform(({ L }) => L),
+);
 export const flag = v.pipe(
   v.object({ BOOL: v.boolean() }),
   v.transform(({ BOOL }) => BOOL),
 );
 
-export function toAttribute(value: string | number | boolean | readonly string[]): AttributeValue {
+type Plain = string | number | boolean;
+
+export function toAttribute(value: Plain | readonly Plain[]): AttributeValue {
   if (typeof value === "string") return { S: value };
   if (typeof value === "number") return { N: String(value) };
   if (typeof value === "boolean") return { BOOL: value };
-  return { L: value.map((item) => ({ S: item })) };
+  return { L: value.map(toAttribute) };
 }

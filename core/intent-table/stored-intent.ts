@@ -1,15 +1,20 @@
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import * as v from "valibot";
 import { HISTORY_KEPT_SECONDS, INTENT_TABLE_KEYS } from "../contract";
-import { INTENT_OUTCOMES, type Intent, type IntentOutcome } from "../protocol/intent";
+import {
+  INTENT_OUTCOMES,
+  type Intent,
+  type IntentNote,
+  type IntentOutcome,
+  TROUBLES,
+} from "../protocol/intent";
 import { schemaOf } from "../schema";
-import { flag, number, text, texts, toAttribute } from "./attributes";
+import { flag, number, numbers, text, texts, time, toAttribute } from "./attributes";
 
 /** What the history tells of an intent: all but whose it was, and what came of it once that is known. */
 export type IntentRecord = Omit<Intent, "owner" | "idempotencyKey"> & Partial<Omit<IntentOutcome, "outcome">>;
 
-/** The last one is so far from what a date can hold that any grace period can be added. */
-const time = v.pipe(number, v.minValue(0), v.maxValue(Date.UTC(9999, 11, 31)));
+const count = v.pipe(number, v.safeInteger(), v.minValue(0));
 
 const intentFields = {
   secretArn: text,
@@ -20,16 +25,31 @@ const intentFields = {
   // An earlier release did not write it.
   graceFrom: v.exactOptional(time),
   attemptEndsAt: time,
-  mint: v.pipe(number, v.safeInteger(), v.minValue(0)),
+  mint: count,
   outcome: v.pipe(text, v.picklist(INTENT_OUTCOMES)),
   earlierMints: texts,
+  // The same holds for these three.
+  mintedAt: v.exactOptional(numbers),
+  inVain: v.exactOptional(count),
+  ordered: v.exactOptional(flag),
+  trouble: v.exactOptional(v.pipe(text, v.picklist(TROUBLES))),
+  writeProvenAt: v.exactOptional(time),
+  uponLooks: v.exactOptional(flag),
 };
 
+/**
+ * What an earlier release did not write. It kept no account of the mints that count: there was one at the least, if a grace period
+ * had begun before this mint was asked for.
+ */
+function complete<T extends Partial<Intent> & Pick<Intent, "takenAt">>(stored: T) {
+  const { takenAt, graceFrom = takenAt } = stored;
+  const mintedAt = stored.mintedAt ?? (graceFrom === takenAt ? [] : [graceFrom]);
+  const { inVain = mintedAt.length, ordered = false } = stored;
+  return { ...stored, graceFrom, mintedAt, inVain, ordered };
+}
+
 const storedIntent = schemaOf<Intent>()(
-  v.pipe(
-    v.object({ ...intentFields, owner: text, idempotencyKey: text }),
-    v.transform((intent) => ({ ...intent, graceFrom: intent.graceFrom ?? intent.takenAt })),
-  ),
+  v.pipe(v.object({ ...intentFields, owner: text, idempotencyKey: text }), v.transform(complete)),
 );
 
 const storedRecord = schemaOf<IntentRecord>()(
@@ -42,8 +62,9 @@ const storedRecord = schemaOf<IntentRecord>()(
       previousKeyExpiresAt: v.exactOptional(number),
       previousKeyHonoured: v.exactOptional(flag),
       graceLeftMs: v.exactOptional(number),
+      untested: v.exactOptional(flag),
     }),
-    v.transform((record) => ({ ...record, graceFrom: record.graceFrom ?? record.takenAt })),
+    v.transform(complete),
   ),
 );
 
@@ -84,7 +105,7 @@ export function toItem(intent: Intent): Record<string, AttributeValue> {
 }
 
 /** Fields that are `undefined` are left out. */
-export function toAttributes(fields: Intent | IntentOutcome): Record<string, AttributeValue> {
+export function toAttributes(fields: Intent | IntentNote | IntentOutcome): Record<string, AttributeValue> {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, toAttribute(value)]],

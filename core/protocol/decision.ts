@@ -1,4 +1,5 @@
 import { type Intent, isOrder } from "./intent";
+import type { MintBound } from "./mint-bound";
 import { pausedUntil } from "./orders";
 import type { StopName } from "./stops";
 import { ACTIVATION_MS, READ_LAG_MS, settledFrom } from "./timing";
@@ -32,10 +33,10 @@ export function decideStep(
 }
 
 /**
- * What is stored already of the mint upon this base: nothing; a key that was issued after the current one, and is accepted
- * or refused now; or a leftover, which is no newer than the current key.
+ * What is stored already of the mint upon this base: nothing; a key that was minted after the current one, and is accepted now,
+ * or refused by an answer that can be believed, or neither; or a leftover, which is no newer than the current key.
  */
-export type StoredKey = "empty" | "accepted" | "refused" | "leftover";
+export type StoredKey = "empty" | "accepted" | "refused" | "unknown" | "leftover";
 
 export type MintCourse =
   /** An intent is this attempt's: a key is minted. */
@@ -52,7 +53,13 @@ export type MintCourse =
       readonly course: "drop-pending";
       readonly state: "pending-key-dead" | "pending-leftover" | "promoted-meanwhile" | "paused";
     }
-  | { readonly course: "stop"; readonly state: "mint-in-flight"; readonly until: number };
+  /** A value that changes nothing has to be stored, before another key is minted that might not be. */
+  | { readonly course: "prove-write" }
+  | {
+      readonly course: "stop";
+      readonly state: "mint-in-flight" | "mint-bound" | "mint-unreadable";
+      readonly until?: number;
+    };
 
 export interface MintFacts {
   /** The intent that stood already upon this base; `undefined` where this attempt's was the first. */
@@ -66,6 +73,8 @@ export interface MintFacts {
   readonly wasPromoted: boolean;
   /** Whether AWSCURRENT is still on the intent's base, read after the intent was. */
   readonly baseIsCurrent: boolean;
+  /** Whether another mint upon this base is within bounds. */
+  readonly bound: MintBound;
   /** On the Control Plane's clock. */
   readonly now: number;
 }
@@ -73,8 +82,13 @@ export interface MintFacts {
 /** What to do once the intent is written, or found standing, for this secret and this current version. */
 export function decideMint(facts: MintFacts): MintCourse {
   const course = decideFreely(facts);
-  const mints = course.course === "mint" || course.course === "mint-again";
-  return mints && facts.storedHere ? { course: "drop-pending", state: "pending-leftover" } : course;
+  if (course.course !== "mint" && course.course !== "mint-again") return course;
+  if (facts.storedHere) return { course: "drop-pending", state: "pending-leftover" };
+  if (course.course === "mint-again" && course.because === "ordered") return course;
+  const { bound } = facts;
+  if (bound.may === "mint") return course;
+  if (bound.may === "prove-write") return { course: "prove-write" };
+  return { course: "stop", state: bound.state, ...(bound.until === undefined ? {} : { until: bound.until }) };
 }
 
 function decideFreely(facts: MintFacts): MintCourse {
@@ -95,8 +109,10 @@ function decideFreely(facts: MintFacts): MintCourse {
   if (standing?.outcome === "lost") return { course: "mint-again", because: "lost" };
   // A key that is refused is dead once it is too old to be merely not live yet; until then the test waits for it.
   const mayBeLive = stored === "refused" && standing?.outcome !== "dead" && now <= storedAt + ACTIVATION_MS;
-  if (stored === "accepted" || mayBeLive) return { course: "promote", copy: !storedHere };
-  if (stored === "refused" && storedHere) return { course: "drop-pending", state: "pending-key-dead" };
+  const isDead = stored === "refused" || (stored === "unknown" && standing?.outcome === "dead");
+  if (stored === "accepted" || mayBeLive || (stored === "unknown" && !isDead))
+    return { course: "promote", copy: !storedHere };
+  if (isDead && storedHere) return { course: "drop-pending", state: "pending-key-dead" };
   if (standing === undefined) return { course: "mint" };
   if (standing.outcome === "refused") return { course: "mint-again", because: "refused" };
   if (stored !== "empty") return { course: "mint-again", because: "dead" };

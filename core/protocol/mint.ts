@@ -4,7 +4,8 @@ import { type ControlPlaneError, isControlPlaneError } from "../control-plane/er
 import { type AgentKeyRecord, serialiseRecord } from "../key/stored-value";
 import type { Log } from "../log";
 import { type NewVersion, type SecretStore, VersionConflictError } from "../secrets/secret-store";
-import { type Intent, type IntentOutcome, type IntentStore, succeed } from "./intent";
+import { type Intent, type IntentOutcome, type IntentStore, succeed, type Trouble, vainUpon } from "./intent";
+import { MOST_MINTS_UPON_A_BASE } from "./mint-bound";
 import { Stop } from "./stops";
 
 /**
@@ -15,12 +16,15 @@ import { Stop } from "./stops";
 
 /** What mint, store, test and promotion may need; without it nothing is minted. */
 export const MINT_RESERVE_MS = 45_000;
+/** Between two tries while the Control Plane is asked too often: if it says nothing, and at the least. */
+const LIMITED_MS = 15_000;
+const LEAST_LIMITED_MS = 1_000;
 /** Kept back from every retry, to say what went wrong. */
 const LAST_WORDS_MS = 2_000;
 
 export interface MintDeps {
   readonly secrets: Pick<SecretStore, "putVersion">;
-  readonly intents: Pick<IntentStore, "retake" | "settle">;
+  readonly intents: Pick<IntentStore, "retake" | "settle" | "note" | "noteVain">;
   readonly budget: Budget;
   readonly sleep: Sleep;
   readonly log: Log;
@@ -77,20 +81,34 @@ async function mintOnce(
   const { intent, first } = plan;
   let second: Mint | undefined;
   try {
-    return { minted: await first.send(intent.idempotencyKey), mint: first, intent };
+    return { minted: await sendUnlessLimited(deps, first, intent), mint: first, intent };
   } catch (error) {
-    const lost = await settleRefusal(deps, plan, intent, error);
-    deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: lost.message });
-    second = await secondMint(plan);
+    const lost = await settleUnanswered(deps, plan, intent, error);
+    second = vainUpon(intent) < MOST_MINTS_UPON_A_BASE ? await secondMint(plan) : undefined;
     if (!second) throw new Stop("mint-unanswered", lost.message);
   }
-  const again = await deps.intents.retake(nextMint(intent, plan), intent);
+  const again = await deps.intents.retake(nextMint(intent, plan), intent, { asCanary: true });
   if (!again.taken) throw new Stop("mint-in-flight", `mint ${again.intent.mint} by another attempt`);
   try {
-    return { minted: await second.send(again.intent.idempotencyKey), mint: second, intent: again.intent };
+    const minted = await sendUnlessLimited(deps, second, again.intent);
+    return { minted, mint: second, intent: again.intent };
   } catch (error) {
-    const lost = await settleRefusal(deps, plan, again.intent, error);
+    const lost = await settleUnanswered(deps, plan, again.intent, error);
     throw new Stop("mint-unanswered", lost.message);
+  }
+}
+
+/** If the Control Plane says that it is asked too often, nothing was minted: it is asked again as soon as it allows that. */
+async function sendUnlessLimited(deps: MintDeps, mint: Mint, intent: Intent): Promise<IssuedKey> {
+  for (;;) {
+    try {
+      return await mint.send(intent.idempotencyKey);
+    } catch (error) {
+      if (!isControlPlaneError(error, "rate-limited")) throw error;
+      const delay = Math.max(LEAST_LIMITED_MS, error.retryAfterMs ?? LIMITED_MS);
+      if (deps.budget.remainingMs() < delay + MINT_RESERVE_MS) throw error;
+      await deps.sleep(delay);
+    }
   }
 }
 
@@ -104,18 +122,41 @@ async function secondMint(plan: MintPlan): Promise<Mint | undefined> {
   }
 }
 
+/** Writes down what the next attempts have to know, as far as it can be written. */
+async function noteTrouble(
+  { intents, log }: Pick<MintDeps, "intents" | "log">,
+  intent: Intent,
+  trouble: Trouble,
+): Promise<void> {
+  const notes = [() => intents.note(intent, { trouble }), () => intents.noteVain(intent.secretArn)];
+  for (const note of notes) {
+    await note().catch((error) => {
+      log.warn("the trouble with the mint could not be noted", { trouble, reason: nameOf(error) });
+    });
+  }
+}
+
 /**
  * A definite refusal is no mint: the record says so, and the next attempt need not wait for this one's end. Gives back an
- * error that leaves open whether there was a mint.
+ * error that leaves open whether there was a mint. A key that was minted and cannot be read is lost, and never repeated here.
  */
-async function settleRefusal(
+async function settleUnanswered(
   deps: MintDeps,
   plan: MintPlan,
   intent: Intent,
   error: unknown,
 ): Promise<ControlPlaneError> {
   if (!isControlPlaneError(error)) throw error;
-  if (error.applied === "unknown") return error;
+  if (error.kind === "unreadable-key") {
+    await noteTrouble(deps, intent, "unreadable");
+    await settleOrWarn(deps, intent, { outcome: "lost", settledAt: plan.now() });
+    throw new Stop("mint-unreadable", error.message);
+  }
+  if (error.applied === "unknown") {
+    deps.log.warn("the answer to the mint was lost", { mint: intent.mint, reason: error.message });
+    await noteTrouble(deps, intent, "unanswered");
+    return error;
+  }
   await settleOrWarn(deps, intent, { outcome: "refused", settledAt: plan.now() });
   throw error.kind === "unauthorized" || error.kind === "forbidden"
     ? new Stop("operator-key-refused", error.message)
@@ -133,7 +174,7 @@ export async function settleOrWarn(
   } catch (error) {
     log.warn("the record of the mint could not be completed", {
       outcome: outcome.outcome,
-      reason: error instanceof Error ? error.name : "unknown",
+      reason: nameOf(error),
     });
   }
 }
@@ -151,6 +192,7 @@ async function storeUntilTimeIsUp(
 ): Promise<void> {
   const { fingerprint } = record.agentKey;
   const version = { ...plan.place, value: serialiseRecord(record), versionId: intent.versionId };
+  let isNoted = false;
   for (let delay = 200; ; delay = Math.min(delay * 2, 5_000)) {
     try {
       await deps.secrets.putVersion(version);
@@ -160,12 +202,19 @@ async function storeUntilTimeIsUp(
         await deps.intents.settle(intent, { outcome: "lost", settledAt: plan.now(), fingerprint });
         throw error;
       }
-      const reason = error instanceof Error ? error.name : "unknown";
+      const reason = nameOf(error);
       deps.log.error("storing the new key failed", { fingerprint, reason });
+      // At once, and not at the end: what this key meets may meet the others that are minted meanwhile.
+      if (!isNoted) await noteTrouble(deps, intent, "unstored");
+      isNoted = true;
       if (deps.budget.remainingMs() < delay + LAST_WORDS_MS) {
         throw new Stop("store-failed", `key ${fingerprint}, ${reason}`);
       }
       await deps.sleep(delay);
     }
   }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
 }

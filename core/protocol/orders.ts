@@ -1,5 +1,6 @@
 import { DAY_MS, HOUR_MS } from "../time";
 import { type Intent, isOrder, type OrderKind, takenOver } from "./intent";
+import { settledFrom } from "./timing";
 
 /** One rotation window: the days of a schedule count to the day in whose window the rotation is. */
 const WINDOW_MS = DAY_MS;
@@ -23,17 +24,21 @@ export interface Order {
 /**
  * The record of an order upon the current version. It is taken if none stands there; else it replaces the standing one
  * (`IntentStore.retake`), whose mints it keeps account of. `undefined` if a mint may be on its way, or has left a key behind
- * that the next rotation has to replace first.
+ * that the next rotation has to replace first. Where that next rotation waits for a person, an order to mint can be placed.
  */
 export function orderUpon(standing: Intent | undefined, order: Order): Intent | undefined {
   const { kind, now, until, ...names } = order;
   const record = { ...names, takenAt: now, attemptEndsAt: until, idempotencyKey: "none", outcome: kind };
   if (standing === undefined) {
-    return { ...record, versionId: order.baseVersionId, graceFrom: now, mint: 0, earlierMints: [] };
+    const nothing = { graceFrom: now, mint: 0, earlierMints: [], mintedAt: [], inVain: 0, ordered: false };
+    return { ...record, ...nothing, versionId: order.baseVersionId };
   }
-  if (!isOrder(standing) && standing.outcome !== "refused" && standing.outcome !== "promoted")
-    return undefined;
-  return { ...record, ...takenOver(standing, now), versionId: standing.versionId, mint: standing.mint };
+  const isSettled = isOrder(standing) || standing.outcome === "refused" || standing.outcome === "promoted";
+  // Nothing of it is on its way any more, and a person decides what the bound of mints does not let a rotation decide.
+  const isOver = now >= settledFrom(standing.attemptEndsAt);
+  if (!isSettled && !(kind === "ordered" && isOver)) return undefined;
+  const kept = { versionId: standing.versionId, mint: standing.mint, ordered: false };
+  return { ...record, ...takenOver(standing, now), ...kept };
 }
 
 /** Until when a standing record holds rotations up; `undefined` if it does not. */

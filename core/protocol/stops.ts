@@ -17,6 +17,12 @@ export const STOPS = {
   "operator-key-refused": `The Control Plane refuses the operator's API key. Store a valid one: ${command("operator-key set")}.`,
   "control-plane-unavailable":
     "The Control Plane does not answer as documented. Nothing was changed; the next attempt goes on.",
+  "key-check-unreadable":
+    "The Control Plane's answer about a key is none that it documents, so nobody knows whether it accepts keys. Nothing was minted.",
+  "clock-differs":
+    "The Control Plane's clock and AWS's differ by more than 10 minutes, so no deadline can be trusted. Nothing was minted.",
+  "other-workspace":
+    "The current key works, and the operator's API key sees no instance of its id: it is for another workspace. Store the right one: valmi-agent-keys operator-key set.",
   "instance-gone": "The Control Plane has no instance of the id in the secret's value.",
   "instance-inactive":
     "The instance is inactive at the Control Plane. Activate it there, or remove it from the environment.",
@@ -39,6 +45,20 @@ export const STOPS = {
     "The version of this token holds a value that must not become current. AWSPENDING was taken off; rotate again.",
   "version-taken":
     "The version of this token held another value already. AWSPENDING was taken off; rotate again.",
+  "store-denied":
+    "Secrets Manager does not let this function store a value, so nothing was minted. Correct what it names; the next attempt goes on.",
+  "write-proven":
+    "Storing works again: a copy of the current value was stored and dropped. Rotate again, and a key is minted.",
+  "mint-bound":
+    "Keys were minted again and again and none could be promoted. No other is minted before the time that is named, or without an order: rotate with --emergency.",
+  "mint-unreadable":
+    "The Control Plane minted a key that could not be read in its answer. No other is minted until another instance's rotation has succeeded, or by an order: rotate with --emergency.",
+  "minting-halted":
+    "The keys of two instances were minted in vain, so nothing is minted in this environment until one of these has a key again.",
+  "refusal-unproven":
+    "The Control Plane refuses the current key, and nothing has shown yet that its refusals can be believed. The auditor finds that out.",
+  "refusals-not-believed":
+    "The Control Plane refuses the current key and the new one alike. Neither refusal is believed, and nothing more is minted.",
   "store-failed":
     "The new key could not be stored before the invocation's end. A later attempt mints another.",
   "promoted-meanwhile":

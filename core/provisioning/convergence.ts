@@ -3,6 +3,8 @@ import type { AgentInstance } from "../control-plane/client";
 import { locateSecret, markDescription, ownershipOf } from "../key/ownership";
 import type { AgentKeyRecord } from "../key/stored-value";
 import { NO_VERSION } from "../protocol/intent";
+import { isProven } from "../protocol/refusal-proof";
+import { Stop } from "../protocol/stops";
 import { versionWith } from "../secrets/secret-store";
 import { adoptCommand, instanceToTakeOver, managedElsewhere } from "./adoption";
 import { obtainKey } from "./first-key";
@@ -73,6 +75,12 @@ async function instanceOf(
   }
   const instance = await controlPlane.getInstance(record.agentInstanceId);
   if (!instance) {
+    if ((await controlPlane.checkAgentKey(record.agentKey)).accepted) {
+      throw new ProvisioningError(
+        `the stored key ${record.agentKey.fingerprint} works, and the operator's API key sees no instance ` +
+          `${record.agentInstanceId}: it is for another workspace. Store the right one, and deploy again`,
+      );
+    }
     throw new ProvisioningError(
       `agent instance ${record.agentInstanceId} is gone from the Control Plane, and with it its key; restore it ` +
         `there, or remove '${input.id}' and add it under a new id`,
@@ -102,6 +110,12 @@ async function replaceRefused(
       `${refused}; a rotation heals it: aws secretsmanager rotate-secret --secret-id ${job.secret.secretName}`,
     );
   }
+  if (job.description.rotationFunctionArn !== undefined) {
+    throw new ProvisioningError(
+      `${refused}, and only a rotation may store another, though rotation is switched off: switch it on and rotate, or ` +
+        `switch it on for this once: aws secretsmanager rotate-secret --secret-id ${job.secret.secretName}`,
+    );
+  }
   if (job.input.adopt?.existingKey === "provided") {
     throw new ProvisioningError(
       `${refused}, and existingKey: 'provided' means that none is minted. Store the present key by the following, which ` +
@@ -109,6 +123,18 @@ async function replaceRefused(
         `the present one's last hours:\n` +
         `  ${adoptCommand(deps, job)}`,
     );
+  }
+  const proof = await deps.proofs.read(job.input.secretArn, base);
+  if (!isProven(proof, record.agentKey.fingerprint, job.controlPlane.now())) {
+    throw new ProvisioningError(
+      `${refused}, and nothing has shown yet that its refusals can be believed. The auditor finds that out within 20 ` +
+        `minutes. Nothing was minted: deploy again after that`,
+    );
+  }
+  try {
+    await deps.secrets.tryToStore(job.input.secretArn, base);
+  } catch (error) {
+    throw new Stop("store-denied", error instanceof Error ? error.name : "");
   }
   await obtainKey(deps, job, { base, existing: instance });
 }

@@ -1,7 +1,8 @@
 import type { AgentInstance } from "../control-plane/client";
 import { decideMint } from "../protocol/decision";
-import { fixedVersionId, type Intent, NO_VERSION, openIntent, succeed } from "../protocol/intent";
+import { fixedVersionId, type Intent, NO_VERSION, openIntent, succeed, vainUpon } from "../protocol/intent";
 import { MINT_RESERVE_MS, mintAndStore, settleOrWarn } from "../protocol/mint";
+import { boundFacts, decideBound } from "../protocol/mint-bound";
 import { Stop } from "../protocol/stops";
 import { VersionConflictError, versionWith } from "../secrets/secret-store";
 import { ownInstanceOfName } from "./adoption";
@@ -42,7 +43,10 @@ export async function obtainKey(
       },
       { now: controlPlane.now(), remainingMs: deps.budget.remainingMs(), newId: deps.newId },
     );
-    const { taken, intent: standing } = await deps.intents.take(attempt);
+    if (controlPlane.clockDiffers()) throw new Stop("clock-differs");
+    const { taken, intent: standing } = await unlessHalted(deps, () =>
+      deps.intents.take(attempt, { asCanary: base !== NO_VERSION }),
+    );
     if (taken) return mintFirst(deps, job, standing, existing, agentTypeId);
 
     const appeared = await otherAttemptsKey(deps, job, base);
@@ -55,18 +59,47 @@ export async function obtainKey(
       storedHere: false,
       wasPromoted: false,
       baseIsCurrent: true,
+      bound: await boundOf(deps, standing, now),
       now,
     });
     if (course.course === "mint-again") {
-      const again = await deps.intents.retake(succeed(standing, attempt), standing);
+      if (course.because === "timed-out") await deps.intents.noteVain(input.secretArn);
+      const asCanary = base !== NO_VERSION || vainUpon(standing) > 0;
+      const again = await unlessHalted(deps, () =>
+        deps.intents.retake(succeed(standing, attempt), standing, { asCanary }),
+      );
       if (again.taken) return mintFirst(deps, job, again.intent, await asItIsNow(job, existing), agentTypeId);
       continue;
     }
     if (course.course !== "stop") throw new Stop("mint-in-flight");
+    if (course.state !== "mint-in-flight" || course.until === undefined) throw new Stop(course.state);
     await waitForOther(deps, job, standing, { now, until: course.until });
     // Any answer gives the Control Plane's time anew.
     await asItIsNow(job, existing);
   }
+}
+
+/** Waits while minting is halted: another instance's mint may end that. */
+async function unlessHalted<T>(
+  { budget, sleep }: Pick<ProvisioningDeps, "budget" | "sleep">,
+  take: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await take();
+    } catch (error) {
+      const isHalted = error instanceof Stop && error.state === "minting-halted";
+      if (!isHalted || budget.remainingMs() < MINT_RESERVE_MS + LONGEST_POLL_MS) throw error;
+      await sleep(LONGEST_POLL_MS);
+    }
+  }
+}
+
+/** A first key that is minted in vain has no users, and whoever deploys again has looked at why. */
+async function boundOf({ intents, gracePeriodMs }: ProvisioningDeps, standing: Intent, now: number) {
+  const [records, halt] = [await intents.ofSecret(standing.secretArn), await intents.halt()];
+  const base = standing.baseVersionId === NO_VERSION ? "none" : "dead";
+  return decideBound(boundFacts({ records, standing, halt }, { base, gracePeriodMs, now }));
 }
 
 /** As long again as the other attempt has taken so far: soon at first, and seldom if it takes minutes. */

@@ -4,11 +4,13 @@ import type { ControlPlane } from "../control-plane/client";
 import type { SecretLocation } from "../key/ownership";
 import type { Log } from "../log";
 import type { IntentStore } from "../protocol/intent";
+import type { RefusalProofs } from "../protocol/refusal-proof";
 import type { SecretDescription, SecretStore } from "../secrets/secret-store";
 
 export interface ProvisioningDeps {
-  readonly secrets: Pick<SecretStore, "describe" | "readCurrent" | "putVersion">;
+  readonly secrets: Pick<SecretStore, "describe" | "readCurrent" | "putVersion" | "tryToStore">;
   readonly intents: IntentStore;
+  readonly proofs: Pick<RefusalProofs, "read">;
   /** Reads the operator's API key and gives a client; throws the `Stop` `operator-key-missing` if there is none. */
   readonly connect: () => Promise<ControlPlane>;
   readonly gracePeriodMs: number;

@@ -22,8 +22,8 @@ export function readRecord(
         (previous
           ? `Put the version before it back, and deploy again: aws secretsmanager update-secret-version-stage --secret-id ` +
             `${secretName} --version-stage AWSCURRENT --move-to-version-id ${previous} --remove-from-version-id ${current}`
-          : `There is none before it: delete the secret, which loses that value, and deploy again, which makes it anew: ` +
-            `aws secretsmanager delete-secret --secret-id ${secretName} --force-delete-without-recovery`),
+          : `There is none before it: remove the instance, deploy, and add it under a new id, which makes it anew; the value ` +
+            `stays restorable for the secret's recovery window`),
     );
   }
 }

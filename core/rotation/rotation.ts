@@ -1,7 +1,9 @@
 import type { Budget, Sleep } from "../budget";
+import type { Clock } from "../clock";
 import type { ControlPlane } from "../control-plane/client";
 import type { Log } from "../log";
 import type { IntentStore } from "../protocol/intent";
+import type { RefusalProofs } from "../protocol/refusal-proof";
 import { Stop, type StopName } from "../protocol/stops";
 import type { SecretDescription, SecretStore } from "../secrets/secret-store";
 
@@ -26,6 +28,9 @@ export interface Rotation extends RotationRequest {
 export interface RotationDeps {
   readonly secrets: SecretStore;
   readonly intents: IntentStore;
+  readonly proofs: Pick<RefusalProofs, "read">;
+  /** AWS's time, for when the Control Plane's can't be had. */
+  readonly clock: Clock;
   /** Reads the operator's API key and gives a client; throws the `Stop` `operator-key-missing` where it is not there. */
   readonly connect: () => Promise<ControlPlane>;
   readonly gracePeriodMs: number;

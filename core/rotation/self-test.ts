@@ -50,9 +50,7 @@ export async function selfTest(deps: RotationDeps, secretArn: string): Promise<r
   const current = description && versionWith("AWSCURRENT", description.versionStages);
   const value = current && (await attempt("read-secret", () => readCurrent(deps, secretArn, current)));
   if (current && value) {
-    // The same value under the same version id: Secrets Manager decrypts, compares and ignores it, but asks for permission.
-    const same = { secretId: secretArn, versionId: current, value, stage: "AWSCURRENT" as const };
-    await attempt("write-secret", () => deps.secrets.putVersion(same));
+    await attempt("write-secret", () => deps.secrets.tryToStore(secretArn, current));
   }
   await attempt("intent-table", () => writeNoIntent(deps, secretArn));
   const controlPlane = await attempt("operator-key", () => deps.connect());
@@ -81,6 +79,7 @@ async function readCurrent({ secrets }: RotationDeps, secretArn: string, version
 /** A read, and two conditional writes upon a record that isn't there: DynamoDB asks for permission, and refuses them. */
 async function writeNoIntent({ intents }: RotationDeps, secretArn: string): Promise<void> {
   await intents.read(secretArn, NO_BASE);
+  await intents.ofSecret(secretArn);
   const intent: Intent = {
     secretArn,
     baseVersionId: NO_BASE,
@@ -94,11 +93,15 @@ async function writeNoIntent({ intents }: RotationDeps, secretArn: string): Prom
     idempotencyKey: NO_BASE,
     outcome: "refused",
     earlierMints: [],
+    mintedAt: [],
+    inVain: 0,
+    ordered: false,
   };
   await intents.settle(intent, { outcome: "refused", settledAt: 0 });
   try {
-    await intents.retake(intent, intent);
+    await intents.retake(intent, intent, { asCanary: false });
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== "ConditionalCheckFailedException") throw error;
+    // Minting may be halted besides.
+    if (!(error instanceof Error) || error.name !== "TransactionCanceledException") throw error;
   }
 }

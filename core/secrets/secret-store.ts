@@ -13,6 +13,11 @@ export type StagingLabel = "AWSCURRENT" | "AWSPENDING" | "AWSPREVIOUS";
 export interface SecretDescription {
   readonly arn: string;
   readonly rotationEnabled: boolean;
+  /**
+   * The rotation function that is configured; it stays when rotation is switched off. IAM asks for the same to let the
+   * provisioning function store a value: only while none is.
+   */
+  readonly rotationFunctionArn?: string;
   /** Staging labels by version id. A version may be listed and have no value yet. */
   readonly versionStages: Readonly<Record<string, readonly string[]>>;
   readonly tags: Readonly<Record<string, string>>;
@@ -36,11 +41,19 @@ export interface SecretStore {
   readCurrent(secretId: string): Promise<string | undefined>;
   /** Repeating it with the same content changes nothing. Throws `VersionConflictError` where the content differs. */
   putVersion(version: NewVersion): Promise<void>;
+  /**
+   * Sends a value that changes nothing to a version that has one: Secrets Manager refuses it, since the content differs, once it
+   * has found that the caller may store values. Throws whatever else it refuses it for.
+   */
+  tryToStore(secretId: string, existingVersionId: string): Promise<void>;
   /** Moves AWSCURRENT from one version to another; AWSPREVIOUS follows by itself. */
   moveCurrent(secretId: string, move: { readonly to: string; readonly from: string }): Promise<void>;
   /** Takes AWSPENDING off a version whose key is proven dead, so that the next rotation starts afresh. */
   removePending(secretId: string, versionId: string): Promise<void>;
 }
+
+/** No value of an agent key is this text. */
+const HARMLESS_TEXT = "valmi-agent-keys: may a value be stored";
 
 /** The version exists with another content: somebody stored a key under this id before. */
 export class VersionConflictError extends Error {
@@ -63,6 +76,7 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
       return {
         arn: answer.ARN ?? secretId,
         rotationEnabled: answer.RotationEnabled ?? false,
+        ...(answer.RotationLambdaARN ? { rotationFunctionArn: answer.RotationLambdaARN } : {}),
         versionStages: answer.VersionIdsToStages ?? {},
         tags: Object.fromEntries((answer.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),
       };
@@ -88,6 +102,20 @@ export function secretsManagerStore(client: SecretsManagerClient): SecretStore {
           throw new VersionConflictError(`version ${versionId} exists with another content`);
         }
         throw error;
+      }
+    },
+    async tryToStore(secretId, existingVersionId) {
+      try {
+        await client.send(
+          new PutSecretValueCommand({
+            SecretId: secretId,
+            ClientRequestToken: existingVersionId,
+            SecretString: HARMLESS_TEXT,
+            VersionStages: ["AWSPENDING"],
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof ResourceExistsException)) throw error;
       }
     },
     async moveCurrent(secretId, { to, from }) {

@@ -6,7 +6,7 @@ import { SNSClient } from "@aws-sdk/client-sns";
 import type { Context } from "aws-lambda";
 import { type AuditDeps, audit } from "../../core/audit/audit";
 import { dynamoDbAuditJournal } from "../../core/audit/journal";
-import { dynamoDbAuditMemory } from "../../core/audit/memory";
+import { type AuditMemory, dynamoDbAuditMemory } from "../../core/audit/memory";
 import { lambdaRotationFunction, snsAlerts } from "../../core/audit/ports";
 import { type AuditorSettings, readAuditorSettings } from "../../core/audit/settings";
 import { METRICS } from "../../core/contract";
@@ -19,6 +19,7 @@ interface Auditor {
   readonly runtime: Runtime;
   readonly settings: AuditorSettings;
   readonly metrics: Metrics;
+  readonly memory: AuditMemory;
   readonly ports: Pick<AuditDeps, "fleet" | "intents" | "memory" | "journal" | "rotationFunction" | "alerts">;
 }
 
@@ -31,14 +32,16 @@ function createAuditor(): Auditor {
   const settings = readAuditorSettings(process.env, runtime.settings.gracePeriodMs);
   const dynamoDb = new DynamoDBClient({ requestHandler: AWS_TIMEOUTS });
   const { intentTable } = runtime.settings;
+  const memory = dynamoDbAuditMemory(dynamoDb, intentTable);
   return {
     runtime,
     settings,
+    memory,
     metrics: new Metrics({ namespace: METRICS.namespace }),
     ports: {
       fleet: secretsManagerFleet(new SecretsManagerClient({ requestHandler: AWS_TIMEOUTS })),
-      intents: dynamoDbIntentReader(dynamoDb, intentTable),
-      memory: dynamoDbAuditMemory(dynamoDb, intentTable),
+      intents: { ...dynamoDbIntentReader(dynamoDb, intentTable), halt: () => runtime.intents.halt() },
+      memory,
       journal: dynamoDbAuditJournal(dynamoDb, intentTable),
       rotationFunction: lambdaRotationFunction(
         new LambdaClient({ requestHandler: INVOCATION_TIMEOUTS, maxAttempts: 1 }),
@@ -60,7 +63,15 @@ export async function handler(_event: unknown, context: Context): Promise<void> 
   logger.appendKeys({ correlationId: context.awsRequestId });
   try {
     const deps = { ...invocationPorts(runtime, context), ...ports };
+    const owner = context.awsRequestId;
+    const now = deps.clock.now();
+    // Who can't be told is not kept from looking.
+    const isAlone = await auditor.memory
+      .begin({ owner, now, until: now + deps.budget.remainingMs() })
+      .catch(() => true);
+    if (!isAlone) return logger.warn("another audit runs: this one leaves it to that");
     const report = await audit(deps, settings.audit);
+    await auditor.memory.end(owner).catch(() => undefined);
     logger.info("audited", {
       audited: report.audited,
       checked: report.checked,

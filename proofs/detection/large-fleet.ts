@@ -77,6 +77,9 @@ export async function auditLargeFleet(
     attemptEndsAt: issuedAt(index) + 3 * MINUTE,
     mint: 1,
     outcome: "promoted",
+    mintedAt: [],
+    inVain: 0,
+    ordered: false,
     earlierMints: [],
     previousKeyExpiresAt: issuedAt(index) + DAY,
     previousKeyHonoured: true,
@@ -88,6 +91,8 @@ export async function auditLargeFleet(
   const looked = new Map<number, number>();
   const controlPlane = {
     now: () => now,
+    clockDiffers: () => false,
+    vouchesFor: async () => false,
     workspaceName: async () => {
       call("control-plane");
       return "-";
@@ -150,7 +155,9 @@ export async function auditLargeFleet(
           yield intent(index);
         }
       },
+      halt: async () => ({ vain: [] }),
     },
+    proofs: { write: async () => call("table") },
     memory: {
       read: async () => memory,
       write: async (next) => {

@@ -7,6 +7,7 @@ import { dynamoDbAuditJournal } from "../../core/audit/journal";
 import { dynamoDbAuditMemory, type Memory } from "../../core/audit/memory";
 import type { AuditSettings } from "../../core/audit/settings";
 import { dynamoDbIntentReader } from "../../core/intent-table/intent-reader";
+import { dynamoDbRefusalProofs } from "../../core/intent-table/refusal-proofs";
 import type { RotationDeps } from "../../core/rotation/rotation";
 import { secretsManagerFleet } from "../../core/secrets/fleet";
 import { DAY, HOUR } from "../../local/clock";
@@ -195,7 +196,11 @@ export function auditDepsOf(
   });
   const dynamoDb = client(DynamoDBClient, async (operation, input) => {
     befall(/^(Put|Update)Item$/.test(operation) ? "intent-write" : "intent-read", operation);
-    if (operation === "Scan") return { Items: [...world.intents.items.values()] };
+    const { baseVersionId } = (input.Item ?? input.Key ?? {}) as Item;
+    // The memory is told apart, so that the world is the same whatever the auditor remembers; the journal is nobody's here.
+    if (operation === "UpdateItem") return {};
+    if ((baseVersionId as { S?: string } | undefined)?.S !== "memory")
+      return world.intents.perform(operation, input);
     if (operation === "PutItem") record.item = input.Item as Item;
     return operation === "GetItem" ? { Item: record.item } : {};
   });
@@ -219,7 +224,8 @@ export function auditDepsOf(
     },
     clock: world.clock,
     fleet: secretsManagerFleet(secretsManager),
-    intents: dynamoDbIntentReader(dynamoDb, "intents"),
+    intents: { ...dynamoDbIntentReader(dynamoDb, "intents"), halt: () => ports.intents.halt() },
+    proofs: dynamoDbRefusalProofs(dynamoDb, "intents"),
     memory: dynamoDbAuditMemory(dynamoDb, "intents"),
     journal: dynamoDbAuditJournal(dynamoDb, "intents"),
   };

@@ -1,10 +1,17 @@
-import { ConditionalCheckFailedException, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  TransactionCanceledException,
+} from "@aws-sdk/client-dynamodb";
 import {
   ResourceExistsException,
   ResourceNotFoundException,
   type SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
+import { INTENT_TABLE_KEYS } from "../../core/contract";
 import { SecretsManagerError } from "../../local/secrets-manager/errors";
+import { AwsRefusal } from "../harness/in-memory-aws";
+import { InMemoryTable } from "../harness/in-memory-table";
 
 /** Carries out one call of a service, in whatever way the schedule has for it. */
 export type Send = (operation: string, input: Record<string, unknown>) => Promise<object>;
@@ -35,60 +42,29 @@ export function secretsManagerClient(send: Send): SecretsManagerClient {
 
 export function dynamoDbClient(send: Send): DynamoDBClient {
   return {
-    send: (command: Command) => send(operationOf(command), command.input),
+    async send(command: Command) {
+      try {
+        return await send(operationOf(command), command.input);
+      } catch (error) {
+        if (!(error instanceof AwsRefusal)) throw error;
+        const details = { message: error.message, $metadata: {}, ...error.fields };
+        if (error.code === "ConditionalCheckFailedException")
+          throw new ConditionalCheckFailedException(details);
+        if (error.code === "TransactionCanceledException") throw new TransactionCanceledException(details);
+        throw error;
+      }
+    },
   } as unknown as DynamoDBClient;
 }
 
-type Item = Record<string, { S?: string; N?: string }>;
-
-/** DynamoDB as far as the intent store uses it: GetItem, conditional PutItem and UpdateItem on one table. Plain data. */
-export class IntentTable {
-  constructor(public items: ReadonlyMap<string, Item> = new Map()) {}
-
-  call(operation: string, input: Record<string, unknown>): object {
-    const names = (input.ExpressionAttributeNames ?? {}) as Record<string, string>;
-    const values = (input.ExpressionAttributeValues ?? {}) as Item;
-    const key = keyOf((operation === "PutItem" ? input.Item : input.Key) as Item);
-    const standing = this.items.get(key);
-    if (operation === "GetItem") return standing ? { Item: standing } : {};
-    if (!holds(String(input.ConditionExpression), standing, names, values)) {
-      throw new ConditionalCheckFailedException({
-        message: "The conditional request failed",
-        $metadata: {},
-        ...(input.ReturnValuesOnConditionCheckFailure === "ALL_OLD" && standing
-          ? { Item: standing as never }
-          : {}),
-      });
-    }
-    const item =
-      operation === "PutItem" ? (input.Item as Item) : { ...standing, ...assignments(input, names, values) };
-    this.items = new Map(this.items).set(key, item);
-    return {};
+/** The table of intents. What it holds is plain data, and a snapshot whenever it is looked at. */
+export class IntentTable extends InMemoryTable {
+  constructor() {
+    super("intents", [INTENT_TABLE_KEYS.partition, INTENT_TABLE_KEYS.sort]);
   }
 }
 
-const keyOf = (item: Item) => `${item.secretArn?.S} ${item.baseVersionId?.S}`;
-
-function holds(
-  condition: string,
-  item: Item | undefined,
-  names: Record<string, string>,
-  values: Item,
-): boolean {
-  return condition.split(" AND ").every((term) => {
-    const absent = /^attribute_not_exists\((\w+)\)$/.exec(term);
-    if (absent) return item?.[absent[1] as string] === undefined;
-    const [left, right] = term.split(" = ") as [string, string];
-    return JSON.stringify(item?.[names[left] ?? left]) === JSON.stringify(values[right]);
-  });
-}
-
-function assignments(input: Record<string, unknown>, names: Record<string, string>, values: Item): Item {
-  const terms = String(input.UpdateExpression).replace(/^SET /, "").split(", ");
-  return Object.fromEntries(
-    terms.map((term) => {
-      const [left, right] = term.split(" = ") as [string, string];
-      return [names[left] ?? left, values[right] as Item[string]];
-    }),
-  );
+/** One that the SDK's paginators take for their own. */
+export function tableClient(send: Send): DynamoDBClient {
+  return Object.assign(Object.create(DynamoDBClient.prototype), dynamoDbClient(send));
 }

@@ -2,6 +2,7 @@ import type { ProvisioningInput } from "../../core/contract";
 import type { ControlPlane } from "../../core/control-plane/client";
 import { ControlPlaneError } from "../../core/control-plane/errors";
 import { dynamoDbIntentStore } from "../../core/intent-table/intent-store";
+import { dynamoDbRefusalProofs } from "../../core/intent-table/refusal-proofs";
 import { AgentKey } from "../../core/key/credential";
 import { orderUpon } from "../../core/protocol/orders";
 import { Stop } from "../../core/protocol/stops";
@@ -10,7 +11,7 @@ import { secretsManagerStore } from "../../core/secrets/secret-store";
 import { HOUR } from "../../local/clock";
 import { Refusal } from "../../local/control-plane/refusal";
 import { SAMPLE_WORKSPACE_ID } from "../../local/control-plane/seed";
-import { dynamoDbClient, secretsManagerClient } from "./in-memory-aws";
+import { dynamoDbClient, secretsManagerClient, tableClient } from "./in-memory-aws";
 import { OPERATOR_KEY, type World } from "./world";
 
 export type CallKind =
@@ -41,18 +42,18 @@ export function portsOf(world: World, caller: Caller): RotationDeps {
       ),
     ),
   );
-  const intents = dynamoDbIntentStore(
-    dynamoDbClient((operation, input) =>
-      caller.call(operation === "GetItem" ? "intent-read" : "intent-write", operation, () =>
-        world.intents.call(operation, input),
-      ),
+  const dynamoDb = tableClient((operation, input) =>
+    caller.call(/^(GetItem|Query)$/.test(operation) ? "intent-read" : "intent-write", operation, () =>
+      world.intents.perform(operation, input),
     ),
-    "intents",
   );
+  const intents = dynamoDbIntentStore(dynamoDb, "intents", (milliseconds) => caller.sleep(milliseconds));
   let ids = 0;
   return {
     secrets,
     intents,
+    proofs: dynamoDbRefusalProofs(dynamoDb, "intents"),
+    clock: world.clock,
     connect: async () => {
       const key = await secrets.readCurrent(world.operatorKeyArn);
       if (key !== OPERATOR_KEY) throw new Stop("operator-key-missing");
@@ -86,6 +87,7 @@ function controlPlaneOf(world: World, caller: Caller): ControlPlane {
   const find = (id: string) => controlPlane.allInstances().find((instance) => instance.id === id);
   return {
     now: () => clock.now(),
+    clockDiffers: () => false,
     workspaceName: async () => "local",
     findAgentTypeByName: async () => undefined,
     findInstanceByName: (name) =>
@@ -114,6 +116,7 @@ function controlPlaneOf(world: World, caller: Caller): ControlPlane {
         noteRepeat(idempotencyKey);
         return issued(controlPlane.refresh(workspace, id, idempotencyKey));
       }),
+    vouchesFor: async () => false,
     checkAgentKey: (agentKey) =>
       ask("control-read", `check ${agentKey.fingerprint.slice(0, 4)}`, () => {
         const text = agentKey.reveal();
@@ -181,7 +184,7 @@ export function storeCurrentAgain(world: World): void {
 /** What an operator's pause does: an order upon the current version, where one can be placed. */
 export async function pauseRotation(world: World, milliseconds: number): Promise<void> {
   const intents = dynamoDbIntentStore(
-    dynamoDbClient(async (operation, input) => world.intents.call(operation, input)),
+    dynamoDbClient(async (operation, input) => world.intents.perform(operation, input)),
     "intents",
   );
   const { secretArn } = world;

@@ -23,6 +23,8 @@ const SETTLED = ATTEMPT_LIFE + LATE_APPLICATION_MS + READ_LAG_MS;
 /** Lost reads and retries inside an attempt, and one new key that is not live yet. */
 const INSIDE = 30 * SECOND;
 /** A fault that ends an attempt costs at most this until the next one has promoted a key: the model's retries included. */
+/** From the look that finds a key refused until that is believed, if no other key can be asked about. */
+const REFUSAL_PROVEN = 15 * MINUTE;
 const NEXT_ATTEMPT = AUDIT_INTERVAL_MS + SETTLED + INSIDE;
 
 export const FAULT_CLASSES = {
@@ -89,9 +91,9 @@ export function promisedOutage(configuration: Configuration, faults: readonly Fa
   const activation = activationSeconds > 0 ? ACTIVATION_MS : 0;
 
   // From the refresh to the promotion, and whatever goes wrong between them.
-  if (graceHours === 0) return costs + activation + (isDead("clicked") ? KEY_CHECK_MS : 0);
+  if (graceHours === 0) return costs + activation + (isDead("clicked") ? KEY_CHECK_MS + REFUSAL_PROVEN : 0);
   // The clicked key is nobody's: the stored one dies at the end of its grace, and only a check after that shows it.
-  const clicked = isDead("clicked") ? KEY_CHECK_MS + NEXT_ATTEMPT : 0;
+  const clicked = isDead("clicked") ? KEY_CHECK_MS + REFUSAL_PROVEN + NEXT_ATTEMPT : 0;
   const standstill = isDead("standstill") ? graceHours * HOUR + MINUTE + NEXT_ATTEMPT : 0;
   const unseen = clicked + standstill > 0 ? clicked + standstill + costs : 0;
   switch (secondRefresh) {

@@ -486,12 +486,11 @@ export class Story {
     const foreign = [...this.options.schedule.values()].filter((fault) => fault === "click").length;
     const provisioned = this.options.scenario === "rotation" ? 1 : 0;
     const minted = world.keys().length - provisioned - foreign;
-    const decided = [...world.intents.items.values()].reduce((sum, item) => sum + Number(item.mint?.N), 0);
+    const decided = world.intentRecords().reduce((sum, item) => sum + Number(item.mint?.N), 0);
     if (minted > decided) this.violate("no mint that nobody decided", `${minted} minted, ${decided} decided`);
     const stored = new Set(world.secret().versions.map(({ id }) => world.keyUnder(id)));
     const lost = world.keys().filter(({ value }) => !stored.has(value)).length - foreign;
-    const accounted =
-      decided - [...world.intents.items.values()].filter((item) => item.outcome?.S === "promoted").length;
+    const accounted = decided - world.intentRecords().filter((item) => item.outcome?.S === "promoted").length;
     if (lost > Math.max(accounted, 0))
       this.violate("every key stored or accounted for", `${lost} lost, ${accounted} accounted`);
   }

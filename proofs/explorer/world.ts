@@ -197,6 +197,11 @@ export class World {
     return value;
   }
 
+  /** The intents in the table, as it holds them. */
+  intentRecords() {
+    return [...this.intents.items.values()].filter(({ secretArn }) => secretArn?.S?.startsWith("arn:"));
+  }
+
   /** All keys that the Control Plane ever issued, oldest first. */
   keys() {
     return this.controlPlane.allInstances().flatMap(({ keys }) => keys);

@@ -74,6 +74,9 @@ export function intent(overrides: Partial<Intent> = {}): Intent {
     idempotencyKey: "key-1",
     outcome: "open",
     earlierMints: [],
+    mintedAt: [],
+    inVain: 0,
+    ordered: false,
     ...overrides,
   };
 }

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
+import { type Clock, systemClock } from "../../core/clock";
 
 // From 2027 the SDK asks for Node 22; each test file on Node 20 would print eight lines about it.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
@@ -88,8 +89,8 @@ export class InMemoryAws {
     });
   }
 
-  /** Listens on 127.0.0.1, on a free port. */
-  async serve(): Promise<{ readonly url: string; close(): Promise<void> }> {
+  /** Listens on 127.0.0.1, on a free port. `clock` dates the answers, as AWS's own does. */
+  async serve(clock: Clock = systemClock): Promise<{ readonly url: string; close(): Promise<void> }> {
     const server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -97,7 +98,8 @@ export class InMemoryAws {
         String(request.headers["x-amz-target"]),
         Buffer.concat(chunks).toString(),
       );
-      response.writeHead(status, { "content-type": "application/x-amz-json-1.1" });
+      const date = new Date(clock.now()).toUTCString();
+      response.writeHead(status, { "content-type": "application/x-amz-json-1.1", date });
       response.end(JSON.stringify(body));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -9,9 +9,11 @@ import {
   SECRET_TAGS,
 } from "../../core/contract";
 import { dynamoDbIntentStore } from "../../core/intent-table/intent-store";
+import { dynamoDbRefusalProofs } from "../../core/intent-table/refusal-proofs";
 import { type AgentKeyRecord, parseRecord } from "../../core/key/stored-value";
 import type { Log } from "../../core/log";
 import type { IntentStore } from "../../core/protocol/intent";
+import type { RefusalProof, RefusalProofs } from "../../core/protocol/refusal-proof";
 import { ensureInstance } from "../../core/provisioning/convergence";
 import type { ProvisioningDeps } from "../../core/provisioning/provisioning";
 import type { RotationDeps, RotationStep } from "../../core/rotation/rotation";
@@ -65,6 +67,7 @@ export class LocalWorld {
   readonly dynamoDb = new InMemoryAws(this.table.perform);
   readonly client: SecretsManagerClient;
   private readonly intents: IntentStore;
+  readonly proofs: RefusalProofs;
   readonly secretArn: string;
   readonly apiKeySecretArn: string;
   readonly controlPlaneCalls: string[] = [];
@@ -95,10 +98,9 @@ export class LocalWorld {
     });
     this.aws = new InMemoryAws((operation, input) => this.secretsManager.call(operation, input));
     this.client = new SecretsManagerClient(this.clientOptions(this.aws));
-    this.intents = dynamoDbIntentStore(
-      new DynamoDBClient(this.clientOptions(this.dynamoDb)),
-      this.table.name,
-    );
+    const dynamoDb = new DynamoDBClient(this.clientOptions(this.dynamoDb));
+    this.intents = dynamoDbIntentStore(dynamoDb, this.table.name);
+    this.proofs = dynamoDbRefusalProofs(dynamoDb, this.table.name);
     this.secretArn = this.createSecret(SECRET_NAME, {
       Tags: [
         { Key: SECRET_TAGS.environment, Value: "dev" },
@@ -124,11 +126,12 @@ export class LocalWorld {
         },
         secrets: secretsManagerStore(this.client),
         intents: this.intents,
+        proofs: this.proofs,
+        clock: this.clock,
         logger: this.log,
       },
       { getRemainingTimeInMillis: () => endsAt - this.clock.now() },
       {
-        clock: this.clock,
         sleep: async (ms) => this.clock.advanceBy(ms),
         random: () => 0.5,
         newId: () => `id-${++this.ids}`,
@@ -281,6 +284,13 @@ export class LocalWorld {
     return this.controlPlane.refresh(SAMPLE_WORKSPACE_ID, agentInstanceId).agentKey;
   }
 
+  /** What the auditor leaves if the Control Plane refuses the current key, and `by` shows that this is to be believed. */
+  async proveRefusal(by: RefusalProof["by"] = "other-key"): Promise<void> {
+    const { fingerprint } = this.current.agentKey;
+    const base = this.versionWith("AWSCURRENT") ?? "";
+    await this.proofs.write(this.secretArn, base, { fingerprint, at: this.clock.now(), by });
+  }
+
   updateInstance(change: Parameters<ControlPlaneState["updateInstance"]>[2]): void {
     this.controlPlane.updateInstance(SAMPLE_WORKSPACE_ID, this.instance.id, change);
   }
@@ -318,7 +328,8 @@ export class LocalWorld {
 
   /** The records of the intent table, oldest first, as plain values. */
   get history(): Record<string, unknown>[] {
-    return [...this.table.items.values()].map((item) =>
+    const records = [...this.table.items.values()].filter(({ secretArn }) => secretArn?.S === this.secretArn);
+    return records.map((item) =>
       Object.fromEntries(
         Object.entries(item).map(([name, { S, N, BOOL, L }]) => [name, S ?? BOOL ?? L ?? Number(N)]),
       ),
@@ -339,6 +350,13 @@ export class LocalWorld {
     return [API_KEY, ...this.instances.flatMap(({ keys }) => keys.map(({ value }) => value))];
   }
 
+  /** What is answered on a route in the Control Plane's place, as long as it stands here: nothing is carried out. */
+  foreignAnswers: Readonly<Record<string, { readonly status: number; readonly body: string }>> = {};
+  /** What becomes of each answer's body on its way. */
+  controlPlaneAnswers: ((body: unknown) => unknown) | undefined;
+  /** How far the `Date` of each answer is off. */
+  dateOffMs = 0;
+
   /** The Control Plane in the place of the platform's `fetch`. */
   readonly fetch: typeof fetch = async (url, init) => {
     const { pathname, search } = new URL(String(url));
@@ -347,7 +365,11 @@ export class LocalWorld {
     this.controlPlaneCalls.push(route);
     const index = this.faults.findIndex((order) => order.route === route);
     const [order] = index < 0 ? [] : this.faults.splice(index, 1);
-    const carryOut = () => this.api.request(path + search, init);
+    const foreign = this.foreignAnswers[route];
+    const carryOut = async () =>
+      foreign
+        ? new Response(foreign.body, { status: foreign.status })
+        : this.asSent(await this.api.request(path + search, init));
     if (typeof order?.fault === "function") {
       await order.fault();
     } else if (order?.fault === "lost-answer") {
@@ -360,6 +382,18 @@ export class LocalWorld {
     }
     return carryOut();
   };
+
+  /** An answer as whatever lies between makes of it. */
+  private async asSent(answer: Response): Promise<Response> {
+    const change = this.controlPlaneAnswers;
+    if (!change && this.dateOffMs === 0) return answer;
+    const headers = new Headers(answer.headers);
+    const date = Date.parse(headers.get("date") ?? new Date(this.clock.now()).toUTCString());
+    headers.set("date", new Date(date + this.dateOffMs).toUTCString());
+    const text = await answer.text();
+    const body = change && text !== "" ? JSON.stringify(change(JSON.parse(text))) : text;
+    return new Response(body === "" ? null : body, { status: answer.status, headers });
+  }
 
   private readonly log: Log = {
     info: (message, fields = {}) => void this.logged.push({ level: "info", message, fields }),

@@ -5,6 +5,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { ProvisioningInput } from "../../core/contract";
 import { dynamoDbIntentStore } from "../../core/intent-table/intent-store";
+import { dynamoDbRefusalProofs } from "../../core/intent-table/refusal-proofs";
 import { runStep } from "../../core/rotation/steps";
 import { secretsManagerStore } from "../../core/secrets/secret-store";
 import { answer } from "../../lambda/provisioning/handler";
@@ -305,6 +306,7 @@ async function playOne(
   const logger = new Logger({ serviceName: "valmi-dev-agent-key-test", logLevel: "DEBUG" });
   const ports = () => {
     const endsAt = world.clock.now() + INVOCATION_MS;
+    const dynamoDb = new DynamoDBClient(client("dynamoDb", world.table.perform));
     return invocationPorts(
       {
         settings: {
@@ -319,15 +321,13 @@ async function playOne(
             client("secretsManager", (operation, input) => world.secretsManager.call(operation, input)),
           ),
         ),
-        intents: dynamoDbIntentStore(
-          new DynamoDBClient(client("dynamoDb", world.table.perform)),
-          world.table.name,
-        ),
+        intents: dynamoDbIntentStore(dynamoDb, world.table.name),
+        proofs: dynamoDbRefusalProofs(dynamoDb, world.table.name),
+        clock: world.clock,
         logger,
       },
       { getRemainingTimeInMillis: () => endsAt - world.clock.now() },
       {
-        clock: world.clock,
         sleep: async (ms) => world.clock.advanceBy(ms),
         random: () => 0.5,
         newId: () => world.newToken(),

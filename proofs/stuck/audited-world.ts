@@ -132,10 +132,7 @@ export class AuditedWorld {
 
   /** Keys that were minted since the first one, and how many mints the intents have decided. */
   get mints(): { readonly minted: number; readonly decided: number } {
-    const decided = [...this.world.intents.items.values()].reduce(
-      (sum, { mint }) => sum + Number(mint?.N),
-      0,
-    );
+    const decided = this.world.intentRecords().reduce((sum, { mint }) => sum + Number(mint?.N), 0);
     return { minted: this.world.keys().length - 1, decided };
   }
 

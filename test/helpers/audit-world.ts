@@ -78,7 +78,11 @@ export class AuditWorld {
       clock: world.clock,
       fleet: secretsManagerFleet(world.client),
       secrets: secretsManagerStore(world.client),
-      intents: dynamoDbIntentReader(client, world.table.name),
+      intents: {
+        ...dynamoDbIntentReader(client, world.table.name),
+        halt: () => invocation.intents.halt(),
+      },
+      proofs: world.proofs,
       memory: dynamoDbAuditMemory(client, world.table.name),
       journal: dynamoDbAuditJournal(client, world.table.name),
       rotationFunction: {

@@ -9,7 +9,10 @@ export interface FunctionEnvironment {
 
 /** Makes this process what a function finds in Lambda, with a local world behind the SDK's clients and `fetch`. */
 export async function functionEnvironment(world: LocalWorld): Promise<FunctionEnvironment> {
-  const [secretsManager, dynamoDb] = await Promise.all([world.aws.serve(), world.dynamoDb.serve()]);
+  const [secretsManager, dynamoDb] = await Promise.all([
+    world.aws.serve(world.clock),
+    world.dynamoDb.serve(world.clock),
+  ]);
   const before = { ...process.env };
   Object.assign(process.env, {
     AWS_REGION: "eu-west-1",

@@ -50,11 +50,12 @@ describe("the operator's API key", () => {
           },
         },
         intents,
+        proofs: world.proofs,
+        clock: world.clock,
         logger: log,
       },
       { getRemainingTimeInMillis: () => 180_000 },
       {
-        clock: world.clock,
         sleep: async () => {},
         random: () => 0,
         newId: () => "id",
@@ -81,7 +82,7 @@ describe("a policy that was written just now", () => {
     world.dynamoDb.refuse("PutItem", "AccessDeniedException", times);
     const started = world.clock.now();
     const sleep = async (ms: number) => world.clock.advanceBy(ms);
-    const { secrets, intents } = untilAllowed(world.invocation(), { clock: world.clock, sleep });
+    const { secrets, intents } = untilAllowed(world.invocation(), { sleep });
     return { world, secrets, intents, waited: () => world.clock.now() - started };
   };
 

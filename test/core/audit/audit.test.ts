@@ -31,6 +31,9 @@ async function pause(world: LocalWorld, milliseconds: number): Promise<void> {
     idempotencyKey: "none",
     outcome: "paused",
     earlierMints: [],
+    mintedAt: [],
+    inVain: 0,
+    ordered: false,
   });
 }
 

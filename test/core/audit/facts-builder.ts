@@ -96,6 +96,9 @@ export function intentRecord(overrides: Partial<IntentRecord> = {}): IntentRecor
     attemptEndsAt: takenAt + 180_000,
     mint: 1,
     outcome: "open",
+    mintedAt: [],
+    inVain: 0,
+    ordered: false,
     earlierMints: [],
     ...overrides,
   };

@@ -24,6 +24,7 @@ async function connected(
     clientAuth?: ControlPlaneAuth;
     text?: string;
     timeoutMs?: number;
+    remainingMs?: number;
   } = {},
 ) {
   const clock = new FrozenClock(START);
@@ -34,7 +35,7 @@ async function connected(
     auth: options.clientAuth ?? "api-key",
     apiKey: new ControlPlaneApiKey(options.text ?? server.apiKey),
     clock,
-    budget: { remainingMs: () => 180_000 },
+    budget: { remainingMs: () => options.remainingMs ?? 180_000 },
     sleep: async (ms) => clock.advanceBy(ms),
     random: () => 0,
     timeoutMs: options.timeoutMs ?? 10_000,
@@ -381,14 +382,37 @@ describe("refusals of create and refresh are certain, and say why", () => {
   });
 });
 
+test.each<[string, Response]>([
+  ["403 of its own", Response.json({ detail: "Restricted" }, { status: 403 })],
+  ["404 of its own", Response.json({ detail: "Not found" }, { status: 404 })],
+  ["somebody's 401", new Response("<html>Log in</html>", { status: 401 })],
+  ["an empty 401", new Response("", { status: 401 })],
+  ["a 401 in another shape", Response.json({ error: "unauthorized" }, { status: 401 })],
+  ["a firewall's 403", new Response("<html>Forbidden</html>", { status: 403 })],
+  ["a route that is gone", new Response("<html>Not found</html>", { status: 404 })],
+  ["a redirect", new Response(null, { status: 302, headers: { location: "https://log.in" } })],
+  ["a page for people", new Response("<html>Welcome</html>", { status: 200 })],
+  ["nothing", new Response("", { status: 200 })],
+  ["a renamed field", Response.json({ instance: "ai_1" })],
+])("a key is neither accepted nor refused by %s", async (_, response) => {
+  const client = createControlPlane({
+    ...clientOptions,
+    apiKey: new ControlPlaneApiKey("token_operator_1"),
+    fetch: async () => response,
+  });
+  const error = await failureOf(client.checkAgentKey(new AgentKey("agent_abc12345")));
+  expect(error).toMatchObject({ name: "ControlPlaneError", kind: "unreadable" });
+  expect(error.message).toContain("GET /agent_instance/info");
+});
+
 describe("a call that mints", () => {
   test.each([
     ["a dropped answer", { effect: "drop" }, "unreachable", "unknown"],
     ["503 after it was carried out", { effect: "status" }, "unavailable", "unknown"],
     ["503 instead", { effect: "status", when: "before" }, "unavailable", "unknown"],
     ["429", { effect: "status", when: "before", status: 429 }, "rate-limited", "no"],
-    ["half an answer", { effect: "malformed" }, "unreadable", "unknown"],
-    ["too long an answer", { effect: "oversized", bytes: 200_000 }, "unreadable", "unknown"],
+    ["half an answer", { effect: "malformed" }, "unreadable-key", "unknown"],
+    ["too long an answer", { effect: "oversized", bytes: 200_000 }, "unreadable-key", "unknown"],
     ["a redirect", { effect: "redirect" }, "unreadable", "unknown"],
   ] as const)("is never repeated after %s", async (_, fault, kind, applied) => {
     const { client, server } = await connected();
@@ -404,8 +428,8 @@ describe("a call that mints", () => {
     expect(server.calls["/_local/redirect-target"]).toBeUndefined();
   });
 
-  test("is given up after the time limit", async () => {
-    const { client, server } = await connected({ timeoutMs: 40 });
+  test("is given up only when the invocation has just time left to store a key", async () => {
+    const { client, server } = await connected({ timeoutMs: 1, remainingMs: 30_040 });
     server.faults.order({ route: CREATE, effect: "delay", delayMs: 5_000 });
     await expect(failureOf(create(client))).resolves.toMatchObject({
       kind: "unreachable",
@@ -456,7 +480,8 @@ describe("a call that is safe to repeat", () => {
 
 describe("the time", () => {
   test("is the Control Plane's, and goes on with the machine's clock", async () => {
-    const { server, client: _ } = await connected({ clock: new FrozenClock(START + 5 * HOUR) });
+    const ahead = 9 * MINUTE;
+    const { server, client: _ } = await connected({ clock: new FrozenClock(START + ahead) });
     const machine = new FrozenClock(START);
     const client = createControlPlane({
       baseUrl: server.url,
@@ -468,10 +493,32 @@ describe("the time", () => {
       random: () => 0,
     });
     await client.workspaceName();
-    expect(client.now()).toBe(START + 5 * HOUR);
+    expect(client.now()).toBe(START + ahead);
+    expect(client.clockDiffers()).toBe(false);
     machine.advanceBy(1_500);
-    expect(client.now()).toBe(START + 5 * HOUR + 1_500);
+    expect(client.now()).toBe(START + ahead + 1_500);
   });
+
+  test.each([11 * MINUTE, -11 * MINUTE, 3 * 365 * 24 * HOUR])(
+    "is the own clock's, and said to differ, if the Control Plane's is %d ms off",
+    async (off) => {
+      const { server, client: _ } = await connected({ clock: new FrozenClock(START + off) });
+      const machine = new FrozenClock(START);
+      const client = createControlPlane({
+        baseUrl: server.url,
+        auth: "api-key",
+        apiKey: new ControlPlaneApiKey(server.apiKey),
+        clock: machine,
+        budget: { remainingMs: () => 180_000 },
+        sleep: async () => {},
+        random: () => 0,
+      });
+      await client.workspaceName();
+      expect(client.clockDiffers()).toBe(true);
+      machine.advanceBy(1_500);
+      expect(client.now()).toBe(START + 1_500);
+    },
+  );
 
   test("is not guessed before there was an answer", async () => {
     const { client } = await connected();
@@ -501,7 +548,7 @@ describe("whatever the Control Plane answers", () => {
     ["a text", "agent_abc123xyz", "(whole answer)"],
   ])("a create answered with %s names the field, and may have been carried out", async (_, body, field) => {
     const error = await failureOf(create(answering(JSON.stringify(body))));
-    expect(error).toMatchObject({ kind: "unreadable", applied: "unknown" });
+    expect(error).toMatchObject({ kind: "unreadable-key", applied: "unknown" });
     expect(error.message).toBe(`POST /agent_instance/create: the answer lacks a readable field: ${field}`);
   });
 

@@ -5,6 +5,8 @@ import { START } from "../../../proofs/harness/builders";
 
 const READ: HttpRequest = { method: "GET", path: "/auth/me", safeToRepeat: true };
 const MINT: HttpRequest = { method: "POST", path: "/agent_instance/ai_1/refresh", safeToRepeat: false };
+const EXPLAINED = { detail: "as it is explained" };
+const FOREIGN = ", not an answer of the Control Plane's own";
 const API_KEY = "an-operator-key-of-no-known-shape";
 
 type Reply = () => Response | Promise<Response>;
@@ -85,7 +87,6 @@ describe("a request", () => {
     ["the date", json(200, {}, { date: "Thu, 01 Jan 2026 00:00:00 GMT" }), { date: START }],
     ["a date that is none", json(200, {}, { date: "soon" }), { date: undefined }],
     ["an accepted refusal", json(404, { detail: "none" }), { status: 404, body: { detail: "none" } }],
-    ["an accepted refusal that is not JSON", text(404, "none"), { status: 404, body: undefined }],
   ])("gives %s", async (_, reply, answer) => {
     await expect(server([reply]).http(READ, [404])).resolves.toMatchObject(answer);
   });
@@ -93,13 +94,20 @@ describe("a request", () => {
 
 describe("an answer that cannot be used", () => {
   test.each<[string, Reply, ControlPlaneError["kind"], ControlPlaneError["applied"]]>([
-    ["400", json(400), "invalid", "no"],
-    ["401", json(401), "unauthorized", "no"],
-    ["403", json(403), "forbidden", "no"],
-    ["404", json(404), "not-found", "no"],
-    ["409", json(409), "conflict", "no"],
-    ["418", json(418), "invalid", "no"],
-    ["422", json(422), "invalid", "no"],
+    ["400", json(400, EXPLAINED), "invalid", "no"],
+    ["401", json(401, EXPLAINED), "unauthorized", "no"],
+    ["403", json(403, EXPLAINED), "forbidden", "no"],
+    ["404", json(404, EXPLAINED), "not-found", "no"],
+    ["409", json(409, EXPLAINED), "conflict", "no"],
+    ["418", json(418, EXPLAINED), "invalid", "no"],
+    ["422", json(422, { detail: [{ loc: ["body"], msg: "bad" }] }), "invalid", "no"],
+    ["401 in the earlier dialect", json(401, { error: { message: "no" } }), "unauthorized", "no"],
+    // What others between here and there may answer is not the Control Plane's word.
+    ["somebody's 401", json(401, { error: "unauthorized" }), "unreadable", "unknown"],
+    ["a proxy's 403", text(403, "<html>Forbidden</html>"), "unreadable", "unknown"],
+    ["a route that is gone", text(404, "<html>Not found</html>"), "unreadable", "unknown"],
+    ["an empty 404", text(404, ""), "unreadable", "unknown"],
+    ["422 without a word", json(422, { detail: [] }), "unreadable", "unknown"],
     ["429", json(429), "rate-limited", "no"],
     ["500", json(500), "unavailable", "unknown"],
     ["503", json(503), "unavailable", "unknown"],
@@ -147,6 +155,16 @@ describe("an answer that cannot be used", () => {
       expect(error.message).toContain("no answer");
     }
   });
+
+  test.each([
+    ["the time limit of a call", { ...MINT }, 10_000],
+    ["all that is left but 30 s, if it holds a key that is shown once", { ...MINT, mintsKey: true }, 150_000],
+  ])("is waited for as long as %s", async (_, request, milliseconds) => {
+    const timeout = jest.spyOn(AbortSignal, "timeout");
+    await server([json(200, {})], { remainingMs: 180_000 }).http(request);
+    expect(timeout.mock.calls).toEqual([[milliseconds]]);
+    timeout.mockRestore();
+  });
 });
 
 describe("a text about a failure", () => {
@@ -167,9 +185,9 @@ describe("a text about a failure", () => {
       }),
       "422, body.account_id: not found; name: taken",
     ],
-    ["no explanation", json(404, { something: "else" }), "404"],
-    ["null", json(404, null), "404"],
-    ["no JSON", text(404, "<html>"), "404"],
+    ["no explanation", json(404, { something: "else" }), `404${FOREIGN}`],
+    ["null", json(404, null), `404${FOREIGN}`],
+    ["no JSON", text(404, "<html>"), `404${FOREIGN}`],
     ["a failure of its own", json(500, { detail: "Traceback" }), "500"],
   ])("repeats what explains it: %s", async (_, reply, ending) => {
     const error = await failureOf(server([reply], { attempts: 1 }).http(READ));

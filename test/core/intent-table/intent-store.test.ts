@@ -5,18 +5,14 @@ import { dynamoDbIntentStore } from "../../../core/intent-table/intent-store";
 import { UnreadableIntentError } from "../../../core/intent-table/stored-intent";
 import { succeed } from "../../../core/protocol/intent";
 import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
-import { InMemoryAws } from "../../../proofs/harness/in-memory-aws";
+import { AwsRefusal, InMemoryAws } from "../../../proofs/harness/in-memory-aws";
 import { InMemoryTable } from "../../../proofs/harness/in-memory-table";
 
 const TABLE = "valmi-dev-intents";
 
 function table() {
   const items = new InMemoryTable(TABLE, [INTENT_TABLE_KEYS.partition, INTENT_TABLE_KEYS.sort]);
-  const aws = new InMemoryAws((operation, input) =>
-    operation === "Query" || operation === "Scan"
-      ? { Items: [...items.items.values()] }
-      : items.perform(operation, input),
-  );
+  const aws = new InMemoryAws((operation, input) => items.perform(operation, input));
   const client = new DynamoDBClient({
     region: "eu-west-1",
     credentials: { accessKeyId: "local", secretAccessKey: "local" },
@@ -24,7 +20,7 @@ function table() {
   });
   const item = (base = "version-1") => items.items.get(`${SECRET_ARN} ${base}`);
   return {
-    store: dynamoDbIntentStore(client, TABLE),
+    store: dynamoDbIntentStore(client, TABLE, async () => {}),
     reader: dynamoDbIntentReader(client, TABLE),
     aws,
     item,
@@ -48,6 +44,9 @@ test("an intent is taken where none stands, in one call, and kept for 400 days",
     idempotencyKey: { S: "key-1" },
     outcome: { S: "open" },
     earlierMints: { L: [] },
+    mintedAt: { L: [] },
+    inVain: { N: "0" },
+    ordered: { BOOL: false },
     expiresAt: { N: String(START / 1_000 + 400 * 86_400) },
   });
 });
@@ -248,3 +247,125 @@ test("the history is read with what came of each intent, and without who took it
   expect(all).toEqual(expect.arrayContaining(records));
   expect(all).toHaveLength(records.length);
 });
+
+describe("a mint, while keys are minted in vain", () => {
+  const OTHER = SECRET_ARN.replace("support", "sales");
+  const THIRD = SECRET_ARN.replace("support", "third");
+  const fresh = { asCanary: false };
+  const canary = { asCanary: true };
+  const halted = { name: "Stop", state: "minting-halted" };
+
+  test("is taken in one transaction, as long as not two instances' were in vain", async () => {
+    const { store, aws } = table();
+    await expect(store.take(intent(), fresh)).resolves.toEqual({ taken: true, intent: intent() });
+    await store.noteVain(SECRET_ARN);
+    await store.noteVain(SECRET_ARN);
+    await expect(store.take(intent({ secretArn: OTHER }), fresh)).resolves.toMatchObject({ taken: true });
+    expect(aws.calls.filter((call) => call === "TransactWriteItems")).toHaveLength(2);
+    await expect(store.halt()).resolves.toEqual({ vain: [SECRET_ARN] });
+  });
+
+  test("is refused once two were, for an instance that has lost nothing yet", async () => {
+    const { store, item } = table();
+    for (const secretArn of [SECRET_ARN, OTHER]) await store.noteVain(secretArn);
+    const other = intent({ secretArn: THIRD });
+    await expect(store.take(other, fresh)).rejects.toMatchObject(halted);
+    await expect(store.retake(other, other, fresh)).rejects.toMatchObject({
+      name: "TransactionCanceledException",
+    });
+    expect(item()).toBeUndefined();
+    await expect(store.ofSecret(THIRD)).resolves.toEqual([]);
+  });
+
+  test("an operator's order mints nothing, and can be placed all the same", async () => {
+    const { store } = table();
+    for (const secretArn of [SECRET_ARN, OTHER]) await store.noteVain(secretArn);
+    const order = intent({ outcome: "paused", mint: 0 });
+    await expect(store.take(order)).resolves.toMatchObject({ taken: true });
+  });
+
+  test("one canary is let through, and another one only after the first one's end", async () => {
+    const { store } = table();
+    for (const secretArn of [SECRET_ARN, OTHER]) await store.noteVain(secretArn);
+    const first = intent({ takenAt: START, attemptEndsAt: START + 180_000 });
+    await expect(store.take(first, canary)).resolves.toMatchObject({ taken: true });
+    const second = (takenAt: number) =>
+      intent({ secretArn: OTHER, takenAt, attemptEndsAt: takenAt + 180_000 });
+    await expect(store.take(second(START + 180_000), canary)).rejects.toMatchObject(halted);
+    await expect(store.take(second(START + 180_001), canary)).resolves.toMatchObject({ taken: true });
+    // The one that goes on is the same canary.
+    await expect(store.retake(succeed(first, first), first, canary)).rejects.toMatchObject(halted);
+  });
+
+  test("a promotion ends the halt, and is told to whoever waits for one", async () => {
+    const { store, aws } = table();
+    await store.take(intent(), fresh);
+    for (const secretArn of [SECRET_ARN, OTHER]) await store.noteVain(secretArn);
+    await store.settle(intent(), { outcome: "promoted", settledAt: START + 7 });
+    await expect(store.halt()).resolves.toEqual({ vain: [], promotedAt: START + 7, promotedOf: SECRET_ARN });
+    await expect(store.take(intent({ secretArn: THIRD }), fresh)).resolves.toMatchObject({ taken: true });
+    expect(aws.calls.at(-3)).toBe("TransactWriteItems");
+  });
+
+  test("a promotion whose record another attempt has taken over ends the halt all the same", async () => {
+    const { store, item } = table();
+    await store.take(intent({ owner: "attempt-2" }), fresh);
+    for (const secretArn of [SECRET_ARN, OTHER]) await store.noteVain(secretArn);
+    await store.settle(intent({ owner: "attempt-1" }), { outcome: "promoted", settledAt: START + 7 });
+    expect(item()?.outcome).toEqual({ S: "open" });
+    await expect(store.halt()).resolves.toMatchObject({ vain: [], promotedOf: SECRET_ARN });
+  });
+
+  test("a second attempt gets the intent that stands, and its own if the answer was lost", async () => {
+    const { store, aws } = table();
+    aws.loseAnswer("TransactWriteItems");
+    await expect(store.take(intent(), fresh)).resolves.toEqual({ taken: true, intent: intent() });
+    await expect(store.take(intent({ owner: "attempt-2" }), fresh)).resolves.toEqual({
+      taken: false,
+      intent: intent(),
+    });
+  });
+
+  test("that meets another one's transaction is sent again", async () => {
+    const { store, aws } = table();
+    const conflict = () => {
+      throw new AwsRefusal("TransactionCanceledException", "Transaction cancelled", 400, {
+        CancellationReasons: [{ Code: "None" }, { Code: "TransactionConflict" }],
+      });
+    };
+    for (const _ of [1, 2, 3]) aws.meanwhile("TransactWriteItems", async () => conflict());
+    await expect(store.take(intent(), fresh)).resolves.toMatchObject({ taken: true });
+    expect(aws.calls).toHaveLength(4);
+    for (let count = 0; count < 8; count++) aws.meanwhile("TransactWriteItems", async () => conflict());
+    await expect(store.take(intent({ secretArn: OTHER }), fresh)).rejects.toMatchObject({
+      name: "TransactionCanceledException",
+    });
+  });
+});
+
+test("what is noted of a mint stands in its record, as long as it is this attempt's", async () => {
+  const { store } = table();
+  await store.take(intent(), { asCanary: false });
+  await store.note(intent(), { trouble: "unstored", writeProvenAt: START + 9 });
+  await store.note(intent({ owner: "attempt-2" }), { trouble: "unanswered" });
+  await expect(store.ofSecret(SECRET_ARN)).resolves.toEqual([
+    { ...intent(), trouble: "unstored", writeProvenAt: START + 9 },
+  ]);
+});
+
+test.each([
+  ["none, if no grace period had begun before", START, []],
+  ["one, if one had", START - 5, [START - 5]],
+])(
+  "an earlier release kept no account of the mints that count: there was %s",
+  async (_, graceFrom, minted) => {
+    const { store, item } = table();
+    await store.take(intent({ graceFrom }));
+    for (const field of ["mintedAt", "inVain", "ordered"]) delete item()?.[field];
+    await expect(store.read(SECRET_ARN, "version-1")).resolves.toMatchObject({
+      mintedAt: minted,
+      inVain: minted.length,
+      ordered: false,
+    });
+  },
+);

@@ -55,6 +55,9 @@ test("an intent is the first mint upon its version, and holds until its attempt 
     idempotencyKey: "key",
     outcome: "open",
     earlierMints: [],
+    mintedAt: [],
+    inVain: 0,
+    ordered: false,
   });
 });
 

@@ -63,6 +63,8 @@ function ports(
               settle();
               settled.push(outcome);
             }),
+          note: async ({ mint }, { trouble }) => write(`note ${mint} ${trouble}`, () => {}),
+          noteVain: async () => write("note vain", () => {}),
         },
         budget: { remainingMs: () => START + milliseconds - clock.now() },
         sleep: async (ms) => clock.advanceBy(ms),
@@ -137,14 +139,23 @@ test("a lost answer of a call that was applied is a second, recorded mint with a
       takenAt: START + 1_000,
       graceFrom: START,
       earlierMints: ["0:version-0:1", `1:version-2:${START}`],
+      mintedAt: [START],
+      inVain: 1,
     }),
   });
-  expect(calls).toEqual(["retake 2", "second key-2", "put version-2"]);
+  expect(calls).toEqual(["note 1 unanswered", "note vain", "retake 2", "second key-2", "put version-2"]);
   expect(stored).toMatchObject([{ value: serialiseRecord(seconds) }]);
   expect(logged).toEqual([
     ["warn", "the answer to the mint was lost", { mint: 1, reason: "POST /x: no answer (ECONNRESET)" }],
   ]);
 });
+
+const UNANSWERED = ["note 1 unanswered", "note vain"];
+const NO_KEY = new ControlPlaneError(
+  "unreadable-key",
+  "POST /x: the answer lacks a readable field: secret",
+  "unknown",
+);
 
 test.each<[string, Sends, string, string[]]>([
   ["refused", { first: fail(REFUSED) }, "mint-refused", ["settle 1 refused"]],
@@ -152,16 +163,34 @@ test.each<[string, Sends, string, string[]]>([
     "lost, and nobody knows whether it was applied",
     { first: fail(LOST), second: async () => undefined },
     "mint-unanswered",
-    [],
+    UNANSWERED,
   ],
-  ["lost, and nobody can be asked", { first: fail(LOST), second: fail(LOST) }, "mint-unanswered", []],
+  ["lost, and nobody can be asked", { first: fail(LOST), second: fail(LOST) }, "mint-unanswered", UNANSWERED],
+  // Never repeated, though the current key may be seen to be dead: it would be as unreadable again.
+  [
+    "answered without a key",
+    { first: fail(NO_KEY) },
+    "mint-unreadable",
+    ["note 1 unreadable", "note vain", "settle 1 lost"],
+  ],
+  [
+    "lost, upon a base with as many mints in vain as may be",
+    { intent: intent({ mint: 3, inVain: 2, mintedAt: [1, 2] }), first: fail(LOST) },
+    "mint-unanswered",
+    ["note 3 unanswered", "note vain"],
+  ],
   [
     "lost, and refused the second time",
     { first: fail(LOST), sendSecond: fail(REFUSED) },
     "mint-refused",
-    ["second?", "retake 2", "settle 2 refused"],
+    [...UNANSWERED, "second?", "retake 2", "settle 2 refused"],
   ],
-  ["lost twice", { first: fail(LOST), sendSecond: fail(LOST) }, "mint-unanswered", ["second?", "retake 2"]],
+  [
+    "lost twice",
+    { first: fail(LOST), sendSecond: fail(LOST) },
+    "mint-unanswered",
+    [...UNANSWERED, "second?", "retake 2", "note 2 unanswered", "note vain"],
+  ],
 ])("where the call is %s, nothing is stored", async (_, plan, state, made) => {
   const { run, calls } = ports(plan);
   await expect(run()).rejects.toMatchObject({
@@ -201,7 +230,45 @@ test("where another attempt has decided to mint meanwhile, this one does not", a
     intent: intent({ mint: 2, owner: "b" }),
   }));
   await expect(run()).rejects.toThrow(/^mint-in-flight: .*\(mint 2 by another attempt\)$/);
-  expect(calls).toEqual(["second?", "retake 2"]);
+  expect(calls).toEqual([...UNANSWERED, "second?", "retake 2"]);
+});
+
+describe("where the Control Plane is asked too often", () => {
+  const limited = (times: number, retryAfterMs?: number) => {
+    let sent = 0;
+    const keys: string[] = [];
+    return {
+      keys,
+      first: async (key: string) => {
+        keys.push(key);
+        if (sent++ < times) throw new ControlPlaneError("rate-limited", "POST /x: 429", "no", retryAfterMs);
+        return KEY;
+      },
+    };
+  };
+
+  test.each<[string, number | undefined, number]>([
+    ["as long as it says", 20_000, 20_000],
+    ["a quarter of a minute, if it says nothing", undefined, 15_000],
+    ["a second at the least", 0, 1_000],
+  ])(
+    "the same mint is asked for again after %s, since nothing was minted",
+    async (_, retryAfterMs, waited) => {
+      const { keys, first } = limited(2, retryAfterMs);
+      const { run, calls, clock } = ports({ first });
+      await run();
+      expect(keys).toEqual(["key-1", "key-1", "key-1"]);
+      expect(clock.now() - START).toBe(2 * waited);
+      expect(calls).toEqual(["put version-2"]);
+    },
+  );
+
+  test("it is told as a refusal when there is no time left to wait, test and promote", async () => {
+    const { first } = limited(100, 60_000);
+    const { run, calls } = ports({ first });
+    await expect(run()).rejects.toMatchObject({ state: "mint-refused" });
+    expect(calls).toEqual(["settle 1 refused"]);
+  });
 });
 
 test.each<[string, Sends]>([
@@ -210,7 +277,7 @@ test.each<[string, Sends]>([
 ])("an error that says nothing %s is passed on as it is", async (_, plan) => {
   const { run, calls } = ports(plan);
   await expect(run()).rejects.toThrow(RangeError);
-  expect(calls).toEqual([]);
+  expect(calls).toEqual(plan.second ? UNANSWERED : []);
 });
 
 test("a key of an unknown format is stored all the same, and told by its fingerprint", async () => {
@@ -223,6 +290,8 @@ test("a key of an unknown format is stored all the same, and told by its fingerp
   ]);
 });
 
+const UNSTORED = ["note 1 unstored", "note vain"];
+
 describe("where the key cannot be stored", () => {
   const { fingerprint } = KEY.agentKey;
   const failing = (fault: unknown, times = Number.POSITIVE_INFINITY) => ({
@@ -231,10 +300,10 @@ describe("where the key cannot be stored", () => {
     },
   });
 
-  test("the Put is repeated, slower each time, and nothing else is done", async () => {
+  test("the Put is repeated, slower each time, and what went wrong is noted once", async () => {
     const { run, calls, logged, clock } = ports({}, undefined, failing(OUTAGE, 8));
     await run();
-    expect(calls).toEqual(["first key-1", ...Array(9).fill("put version-2")]);
+    expect(calls).toEqual(["first key-1", "put version-2", ...UNSTORED, ...Array(8).fill("put version-2")]);
     // 200 ms, doubled up to 5 s.
     expect(clock.now() - START).toBe(200 + 400 + 800 + 1_600 + 3_200 + 5_000 + 5_000 + 5_000);
     expect(logged).toEqual(
@@ -253,7 +322,7 @@ describe("where the key cannot be stored", () => {
       await expect(run()).rejects.toThrow(
         new RegExp(`^store-failed: .*\\(key ${fingerprint}, ${reason}\\)$`),
       );
-      expect(calls).toEqual(["first key-1", "put version-2", "put version-2"]);
+      expect(calls).toEqual(["first key-1", "put version-2", ...UNSTORED, "put version-2"]);
     },
   );
 

@@ -1,5 +1,6 @@
 import { type Intent, succeed } from "../../../core/protocol/intent";
 import { decidePause, orderUpon, pausedUntil } from "../../../core/protocol/orders";
+import { settledFrom } from "../../../core/protocol/timing";
 import { DAY_MS, HOUR_MS } from "../../../core/time";
 import { intent, SECRET_ARN, START } from "../../../proofs/harness/builders";
 
@@ -30,6 +31,9 @@ describe("an order", () => {
       idempotencyKey: "none",
       outcome: "ordered",
       earlierMints: [],
+      mintedAt: [],
+      inVain: 0,
+      ordered: false,
     });
   });
 
@@ -38,8 +42,25 @@ describe("an order", () => {
     expect(succeed(ordered, next)).toEqual({ ...next, mint: 1, earlierMints: [] });
     const ended = orderUpon(ordered, { ...order("ordered"), now: START + 90 * 60_000 }) as Intent;
     expect(ended).toMatchObject({ outcome: "ordered", mint: 0, graceFrom: START + 90 * 60_000 });
-    expect(succeed(ended, next)).toEqual({ ...next, mint: 1, earlierMints: [] });
+    // It is a person's: it counts towards no bound.
+    expect(succeed(ended, next)).toEqual({ ...next, mint: 1, earlierMints: [], ordered: true });
   });
+
+  test.each(["open", "lost", "dead"] as const)(
+    "a mint can be ordered upon one that is %s, once nothing of it is on its way, and a pause cannot",
+    (outcome) => {
+      const stuck = standing({ outcome, attemptEndsAt: START, mintedAt: [1], inVain: 1 });
+      const at = (now: number, kind: "paused" | "ordered") => orderUpon(stuck, { ...order(kind), now });
+      expect(at(settledFrom(START) - 1, "ordered")).toBeUndefined();
+      expect(at(settledFrom(START), "ordered")).toMatchObject({
+        outcome: "ordered",
+        versionId: stuck.versionId,
+        inVain: 2,
+        mintedAt: [1, stuck.takenAt],
+      });
+      expect(at(settledFrom(START), "paused")).toBeUndefined();
+    },
+  );
 
   test("an order upon a mint that is settled keeps account of it", () => {
     const promoted = standing({

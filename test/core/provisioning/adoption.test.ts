@@ -148,6 +148,7 @@ describe("an adopted instance", () => {
     expect(world.minted).toEqual([foreign.agentKey, present]);
     expect(world.history).toEqual([]);
 
+    await world.proveRefusal();
     await expect(deploy(adopting(foreign.id, "refresh"))).resolves.toMatchObject({ status: "ready" });
     expectOneWorkingKey();
     expect(world.minted).toHaveLength(3);

@@ -1,7 +1,7 @@
 import { AgentKey } from "../../../core/key/credential";
 import { serialiseRecord } from "../../../core/key/stored-value";
 import { ProvisioningError } from "../../../core/provisioning/provisioning";
-import { DAY } from "../../../local/clock";
+import { DAY, HOUR } from "../../../local/clock";
 import { SECRET_NAME } from "../../../proofs/harness/builders";
 import { LocalWorld } from "../../../proofs/harness/local-world";
 import {
@@ -92,9 +92,51 @@ describe("the stored key", () => {
   test("that is refused is replaced while no rotation is on", async () => {
     world.clickRotate();
     world.clock.advanceBy(DAY);
+    await world.proveRefusal();
     await deploy();
     expect(world.minted).toHaveLength(3);
     expectOneWorkingKey();
+  });
+
+  test("that is refused is not replaced as long as nothing shows that refusals can be believed", async () => {
+    world.clickRotate();
+    world.clock.advanceBy(DAY);
+    for (let count = 0; count < 10; count++) {
+      expect((await failureOf(deploy())).message).toContain("nothing has shown yet");
+    }
+    await world.proveRefusal();
+    world.clock.advanceBy(2 * HOUR);
+    expect((await failureOf(deploy())).message).toContain("nothing has shown yet");
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("that is refused is not replaced where nothing may be stored: nothing is minted", async () => {
+    world.clickRotate();
+    world.clock.advanceBy(DAY);
+    await world.proveRefusal();
+    world.aws.refuse("PutSecretValue", "AccessDeniedException", 100);
+    expect((await failureOf(deploy())).message).toMatch(/^store-denied: /);
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("that is refused after rotation was switched off is for a rotation alone to replace, deploy after deploy", async () => {
+    await world.enableRotation();
+    world.secretsManager.call("CancelRotateSecret", { SecretId: world.secretArn });
+    world.clickRotate();
+    world.clock.advanceBy(DAY);
+    await world.proveRefusal();
+    for (let count = 0; count < 5; count++) {
+      expect((await failureOf(deploy())).message).toContain("only a rotation may store another");
+    }
+    expect(world.minted).toHaveLength(2);
+  });
+
+  test("that works, and whose instance the operator's key does not see, is another workspace's", async () => {
+    world.foreignAnswers = {
+      "GET /agent_instance/{id}": { status: 404, body: JSON.stringify({ detail: "Not found" }) },
+    };
+    expect((await failureOf(deploy())).message).toContain("it is for another workspace");
+    expect(world.minted).toHaveLength(1);
   });
 
   test("that is refused is for a rotation to heal where one is on", async () => {
@@ -157,8 +199,8 @@ describe("the stored key", () => {
 test("a value that is not ours, with none before it, is left to its owner, with the way on", async () => {
   world.put(world.newToken(), "my own text");
   const error = await failureOf(deploy());
-  expect(error.message).toContain(
-    `aws secretsmanager delete-secret --secret-id ${SECRET_NAME} --force-delete-without-recovery`,
-  );
+  expect(error.message).toContain("remove the instance, deploy, and add it under a new id");
+  // Nothing that a person is told to do destroys a value.
+  expect(error.message).not.toContain("force-delete");
   expect(world.instances).toEqual([]);
 });

@@ -55,7 +55,7 @@ describe("a new instance", () => {
   test("needs few calls, and leaves its history", async () => {
     await deploy();
     expect(world.aws.calls).toEqual(["GetSecretValue", "DescribeSecret", "PutSecretValue"]);
-    expect(world.dynamoDb.calls).toEqual(["PutItem", "UpdateItem"]);
+    expect(world.dynamoDb.calls).toEqual(["TransactWriteItems", "TransactWriteItems"]);
     expect(world.controlPlaneCalls).toEqual(["GET /agent_instance/all", CREATE, "GET /agent_instance/{id}"]);
     expect(world.history).toEqual([
       expect.objectContaining({
@@ -127,11 +127,13 @@ describe("where the answer to create is lost", () => {
     expect(world.history).toEqual([expect.objectContaining({ mint: 2, outcome: "promoted" })]);
   });
 
-  test("and unreadable: it is not created again", async () => {
+  test("and unreadable: it is not created again, and the next deploy gives it another key", async () => {
     world.orderFault(CREATE, { status: 200 });
     world.meanwhile("GET /agent_instance/all", async () => {});
     // The first look finds nothing; the instance is there when it is looked for again.
     world.meanwhile("GET /agent_instance/all", async () => world.foreignInstance("dev-support", MARK));
+    expect((await failureOf(deploy())).message).toMatch(/^mint-unreadable: /);
+    expect([calls(CREATE), calls(REFRESH)]).toEqual([1, 0]);
     await deploy();
     expect([calls(CREATE), calls(REFRESH)]).toEqual([1, 1]);
     expectOneWorkingKey();
@@ -286,7 +288,9 @@ describe("storing the first key", () => {
   });
 
   test("has succeeded though its record could not be completed", async () => {
-    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    world.aws.meanwhile("PutSecretValue", async () =>
+      world.dynamoDb.refuse("TransactWriteItems", "InternalServerError"),
+    );
     await expect(deploy()).resolves.toMatchObject({ status: "ready" });
     expectOneWorkingKey();
     expect(world.logged).toContainEqual(

@@ -23,11 +23,13 @@ describe("a failed call on which nothing depends", () => {
   });
 });
 
+const proof = (by: "other-key" | "looks") => ({ fingerprint: "abcdef012345", at: START, by });
+
 describe("what is stored", () => {
-  const sight = (accepted: boolean) => {
+  const sight = (accepted: boolean, changes: Partial<Sight> = { currentAccepted: true }) => {
     const checkAgentKey: ControlPlane["checkAgentKey"] = async () =>
       accepted ? { accepted, agentInstanceId: "ai_1" } : { accepted };
-    return { current: record(), controlPlane: { checkAgentKey } } as unknown as Sight;
+    return { current: record(), controlPlane: { checkAgentKey }, ...changes } as unknown as Sight;
   };
   const stored = (issuedAt: number): Stored => ({
     versionId: "version-2",
@@ -43,5 +45,22 @@ describe("what is stored", () => {
     ["refused", stored(START + 1), false],
   ])("is %s", async (validity, found, accepted) => {
     await expect(validityOf(sight(accepted), found)).resolves.toBe(validity);
+  });
+
+  test.each<[string, Partial<Sight>, string]>([
+    ["the current key is accepted", { currentAccepted: true }, "refused"],
+    ["another key is", { currentAccepted: false, proof: proof("other-key") }, "refused"],
+    ["no key is, and this one was for a while", { currentAccepted: false, proof: proof("looks") }, "unknown"],
+    ["no key is", { currentAccepted: false, proof: undefined }, "unknown"],
+  ])("is refused by a refusal that is believed: %s", async (_, changes, validity) => {
+    await expect(validityOf(sight(false, changes), stored(START + 1))).resolves.toBe(validity);
+  });
+
+  test("is unknown if nobody can tell", async () => {
+    const checkAgentKey = async () => {
+      throw new ControlPlaneError("unreadable", "GET /agent_instance/info: 404", "no");
+    };
+    const blind = sight(true, { controlPlane: { checkAgentKey } as unknown as ControlPlane });
+    await expect(validityOf(blind, stored(START + 1))).resolves.toBe("unknown");
   });
 });

@@ -103,14 +103,14 @@ const failing =
 describe("a stored key", () => {
   test("is asked for at growing intervals, and given up once it is too old to be merely not live yet", async () => {
     const { wait, sleeps } = ports({ check: () => REFUSED });
-    await expect(wait()).resolves.toBe(false);
+    await expect(wait()).resolves.toBe("refused");
     const seconds = [1, 2, 4, 8, 8, 8, 8, 8, 8, 8];
     expect(sleeps).toEqual(seconds.map((each) => each * SECOND));
   });
 
   test("is asked for again at the very end of the time that it may take", async () => {
     const { wait, sleeps } = ports({ check: () => REFUSED });
-    await expect(wait(record({ ...NEW, issuedAt: START - ACTIVATION_MS }))).resolves.toBe(false);
+    await expect(wait(record({ ...NEW, issuedAt: START - ACTIVATION_MS }))).resolves.toBe("refused");
     expect(sleeps).toEqual([SECOND]);
   });
 

@@ -21,7 +21,7 @@ test("passes where a rotation could run, and changes nothing", async () => {
   expect(stored(world)).toBe(before);
   expect(world.minted).toHaveLength(length);
   expect(world.aws.calls).toContain("PutSecretValue");
-  expect(world.dynamoDb.calls).toEqual(["GetItem", "UpdateItem", "PutItem"]);
+  expect(world.dynamoDb.calls).toEqual(["GetItem", "Query", "UpdateItem", "TransactWriteItems"]);
 });
 
 test.each<[string, (world: LocalWorld) => void, SelfTest, string]>([
@@ -36,7 +36,8 @@ test.each<[string, (world: LocalWorld) => void, SelfTest, string]>([
   ["writing", (world) => world.aws.refuse("PutSecretValue", DENIED), "write-secret", DENIED],
   ["reading intents", (world) => world.dynamoDb.refuse("GetItem", DENIED), "intent-table", DENIED],
   ["completing intents", (world) => world.dynamoDb.refuse("UpdateItem", DENIED), "intent-table", DENIED],
-  ["writing intents", (world) => world.dynamoDb.refuse("PutItem", DENIED), "intent-table", DENIED],
+  ["reading all intents", (world) => world.dynamoDb.refuse("Query", DENIED), "intent-table", DENIED],
+  ["writing intents", (world) => world.dynamoDb.refuse("TransactWriteItems", DENIED), "intent-table", DENIED],
   ["the operator's key", (world) => world.setOperatorKey("no key"), "operator-key", "operator-key-missing"],
   ["the Control Plane", (world) => world.setOperatorKey("token_wrong"), "control-plane", "ControlPlaneError"],
   ["the instance", (world) => world.deleteInstance(), "instance", "instance-gone"],

@@ -27,6 +27,11 @@ async function stopOf(step: Promise<unknown>): Promise<Stop> {
   throw new Error("the step did not stop", { cause: outcome });
 }
 
+/** Done while the refresh is on its way: whatever comes before the mint is over. */
+function afterMint(happens: () => void): void {
+  world.meanwhile(REFRESH, async () => happens());
+}
+
 const refreshes = () => world.controlPlaneCalls.filter((route) => route === REFRESH).length;
 /** What a person does to clear a stuck rotation. */
 function removePending(versionId: string): void {
@@ -84,7 +89,7 @@ describe("a clean rotation", () => {
     expect(world.currentIsAccepted).toBe(true);
   });
 
-  test("needs 7 calls of Secrets Manager, 2 of DynamoDB and 5 of the Control Plane", async () => {
+  test("needs 8 calls of Secrets Manager, 3 of DynamoDB and 5 of the Control Plane", async () => {
     world.requestRotation();
     await world.runDueSteps();
     expect(world.aws.calls).toEqual([
@@ -92,12 +97,14 @@ describe("a clean rotation", () => {
       "GetSecretValue",
       "GetSecretValue",
       "GetSecretValue",
+      // Whether a value may be stored at all, before a key is minted.
+      "PutSecretValue",
       "PutSecretValue",
       "UpdateSecretVersionStage",
       "DescribeSecret",
     ]);
-    expect(world.dynamoDb.calls).toEqual(["PutItem", "UpdateItem"]);
-    expect(world.controlPlaneCalls).toEqual([GET_INSTANCE, INFO, REFRESH, INFO, INFO]);
+    expect(world.dynamoDb.calls).toEqual(["Query", "TransactWriteItems", "TransactWriteItems"]);
+    expect(world.controlPlaneCalls).toEqual([INFO, GET_INSTANCE, REFRESH, INFO, INFO]);
   });
 
   test("is complete after createSecret: mint, store, test and promotion in one invocation", async () => {
@@ -118,7 +125,7 @@ describe("a clean rotation", () => {
       jest.spyOn(calls, "push").mockImplementation((call) => order.push(`${name} ${call}`));
     }
     await world.step("createSecret", world.requestRotation());
-    expect(order[order.indexOf(`cp ${REFRESH}`) - 1]).toBe("dynamoDb PutItem");
+    expect(order[order.indexOf(`cp ${REFRESH}`) - 1]).toBe("dynamoDb TransactWriteItems");
     expect(order[order.indexOf(`cp ${REFRESH}`) + 1]).toBe("aws PutSecretValue");
     jest.restoreAllMocks();
   });
@@ -360,7 +367,7 @@ describe("before anything is changed, createSecret stops by name:", () => {
     [
       "mint-refused",
       (w) => {
-        w.orderFault(REFRESH, { status: 429 });
+        w.orderFault(REFRESH, { status: 422 });
         return pending(w);
       },
     ],
@@ -408,7 +415,7 @@ describe("before anything is changed, createSecret stops by name:", () => {
     const stop = await stopOf(world.step("createSecret", token, world.invocation(44 * SECOND)));
     expect(stop.state).toBe("out-of-time");
     expect(refreshes()).toBe(0);
-    expect(world.dynamoDb.calls).toEqual([]);
+    expect(world.dynamoDb.calls).toEqual(["Query"]);
 
     await world.step("createSecret", token, world.invocation(45 * SECOND));
     expect(world.versionWith("AWSCURRENT")).toBe(token);
@@ -510,7 +517,7 @@ describe("before anything is changed, createSecret stops by name:", () => {
       world.clock.advanceBy(2 * HOUR);
       await placeOrder("ordered", world.clock.now() + MINUTE);
       const token = world.requestRotation();
-      world.aws.meanwhile("PutSecretValue", async () => void world.clickRotate());
+      afterMint(() => world.aws.meanwhile("PutSecretValue", async () => void world.clickRotate()));
       expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
       expect(world.currentIsAccepted).toBe(true);
       await world.step("createSecret", world.requestRotation());
@@ -535,7 +542,7 @@ describe("before anything is changed, createSecret stops by name:", () => {
   test("a refusal leaves no wait behind: the next attempt asks again at once", async () => {
     await ready();
     const token = world.requestRotation();
-    world.orderFault(REFRESH, { status: 429 });
+    world.orderFault(REFRESH, { status: 422 });
     expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-refused");
     world.clock.advanceBy(MINUTE);
     const asked = world.clock.now();
@@ -630,7 +637,7 @@ describe("where the answer to the refresh is lost", () => {
     await stopOf(world.step("createSecret", token));
     // Asked again, and refused for another reason, it has begun all the same.
     world.clock.advanceBy(10 * MINUTE);
-    world.orderFault(REFRESH, { status: 429 });
+    world.orderFault(REFRESH, { status: 422 });
     expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-refused");
     await world.step("createSecret", token);
     expect(world.current.previousKeyExpiresAt).toBe(asked + DAY);
@@ -651,6 +658,7 @@ describe("where the answer to the refresh is lost", () => {
   test("and the old key was dead before: its refusal proves nothing", async () => {
     await ready({ graceHours: 0 });
     world.clickRotate();
+    await world.proveRefusal();
     const token = world.requestRotation();
     world.orderFault(REFRESH, "lost-answer");
     expect((await stopOf(world.step("createSecret", token))).state).toBe("mint-unanswered");
@@ -740,10 +748,14 @@ describe("where a key is stored and was not promoted", () => {
   });
 
   test("and is refused because somebody refreshed since: AWSPENDING is taken off, and the next rotation mints", async () => {
-    await ready({ graceHours: 0 });
+    await ready({ graceHours: 0, configuredGraceHours: 24 });
     const token = await storeOnly();
     world.clickRotate();
     world.clock.advanceBy(10 * MINUTE);
+    // Both are refused, and nobody knows whether refusals mean anything.
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("refusals-not-believed");
+    expect(world.versionWith("AWSPENDING")).toBe(token);
+    await world.proveRefusal();
     const stop = await stopOf(world.step("createSecret", token));
     expect(stop.message).toBe(new Stop("pending-key-dead").message);
     expect(world.versionWith("AWSPENDING")).toBeUndefined();
@@ -783,19 +795,22 @@ describe("storing the new key", () => {
   test("is tried until it succeeds", async () => {
     await ready();
     const token = world.requestRotation();
-    world.aws.refuse("PutSecretValue", "InternalServiceError", 5);
+    afterMint(() => world.aws.refuse("PutSecretValue", "InternalServiceError", 5));
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.minted).toHaveLength(2);
     expect(world.logged.filter(({ level }) => level === "error")).toHaveLength(5);
+    // It was noted as in vain until it was promoted.
+    expect(world.history.at(-1)).toMatchObject({ outcome: "promoted", trouble: "unstored" });
+    await expect(world.invocation().intents.halt()).resolves.toMatchObject({ vain: [] });
   });
 
   test("is repeated where its answer was lost, never the refresh", async () => {
     await ready();
     const token = world.requestRotation();
-    world.aws.loseAnswer("PutSecretValue");
+    afterMint(() => world.aws.loseAnswer("PutSecretValue"));
     await world.step("createSecret", token);
-    expect(world.aws.calls.filter((call) => call === "PutSecretValue")).toHaveLength(2);
+    expect(world.aws.calls.filter((call) => call === "PutSecretValue")).toHaveLength(3);
     expect(refreshes()).toBe(1);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
   });
@@ -803,7 +818,7 @@ describe("storing the new key", () => {
   test("fails by name only when the invocation's time is up", async () => {
     await ready();
     const token = world.requestRotation();
-    world.aws.refuse("PutSecretValue", "AccessDeniedException", 1_000);
+    afterMint(() => world.aws.refuse("PutSecretValue", "AccessDeniedException", 1_000));
     const deps = world.invocation();
     const stop = await stopOf(world.step("createSecret", token, deps));
     expect(stop.state).toBe("store-failed");
@@ -884,10 +899,11 @@ describe("a new key that is not live yet", () => {
   test("that never becomes live was refreshed away: it is dropped, and the next rotation mints", async () => {
     await ready({ graceHours: 0 });
     const token = world.requestRotation();
-    world.aws.meanwhile("PutSecretValue", async () => void world.clickRotate());
+    afterMint(() => world.aws.meanwhile("PutSecretValue", async () => void world.clickRotate()));
     expect((await stopOf(world.step("createSecret", token))).state).toBe("pending-key-dead");
     expect(world.versionWith("AWSPENDING")).toBeUndefined();
     expect(world.history.at(-1)).toMatchObject({ outcome: "dead" });
+    await world.proveRefusal();
     const next = world.requestRotation();
     await world.step("createSecret", next);
     expect(world.versionWith("AWSCURRENT")).toBe(next);
@@ -897,10 +913,12 @@ describe("a new key that is not live yet", () => {
   test("is as old as its mint, however long it took to store", async () => {
     await ready({ graceHours: 0 });
     const token = world.requestRotation();
-    world.aws.meanwhile("PutSecretValue", async () => {
-      world.clock.advanceBy(DAY);
-      world.clickRotate();
-    });
+    afterMint(() =>
+      world.aws.meanwhile("PutSecretValue", async () => {
+        world.clock.advanceBy(DAY);
+        world.clickRotate();
+      }),
+    );
     // By the time that it is tested it is too old to be merely not live yet.
     const asked = world.clock.now();
     const invocation = world.invocation(2 * DAY);
@@ -1006,7 +1024,7 @@ describe("the promotion", () => {
   test("stands, whatever fails after it", async () => {
     await ready();
     const token = world.requestRotation();
-    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    afterMint(() => world.dynamoDb.refuse("TransactWriteItems", "InternalServerError"));
     await world.step("createSecret", token);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
     expect(world.logged).toContainEqual(
@@ -1061,6 +1079,9 @@ describe("the grace period", () => {
     world.clickRotate();
     expect(world.currentIsAccepted).toBe(false);
     const token = world.requestRotation();
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("refusal-unproven");
+    expect(refreshes()).toBe(1);
+    await world.proveRefusal();
     await world.step("createSecret", token);
     expect(world.currentIsAccepted).toBe(true);
   });
@@ -1070,6 +1091,7 @@ describe("the grace period", () => {
     world.clickRotate();
     world.clock.advanceBy(DAY);
     expect(world.currentIsAccepted).toBe(false);
+    await world.proveRefusal();
     await world.step("createSecret", world.requestRotation());
     expect(world.currentIsAccepted).toBe(true);
     const stop = await stopOf(world.step("createSecret", world.requestRotation()));
@@ -1095,7 +1117,7 @@ describe("two attempts at once", () => {
     await ready();
     const token = world.requestRotation();
     // The other attempt does everything between this one's look and its intent.
-    world.dynamoDb.meanwhile("PutItem", () => world.step("createSecret", token));
+    world.dynamoDb.meanwhile("TransactWriteItems", () => world.step("createSecret", token));
     await world.step("createSecret", token);
     expect(world.minted).toHaveLength(2);
     expect(world.versionWith("AWSCURRENT")).toBe(token);
@@ -1105,7 +1127,7 @@ describe("two attempts at once", () => {
     await ready();
     const slept = world.requestRotation();
     let token = "";
-    world.dynamoDb.meanwhile("PutItem", async () => {
+    world.dynamoDb.meanwhile("TransactWriteItems", async () => {
       removePending(slept);
       token = world.requestRotation();
       await world.step("createSecret", token);
@@ -1124,8 +1146,8 @@ describe("two attempts at once", () => {
     await stopOf(world.step("createSecret", token));
     world.clock.advanceBy(10 * MINUTE);
     // The other attempt comes between the intent that this one finds standing, and its own.
-    world.dynamoDb.meanwhile("PutItem", async () =>
-      world.dynamoDb.meanwhile("PutItem", () => world.step("createSecret", token)),
+    world.dynamoDb.meanwhile("TransactWriteItems", async () =>
+      world.dynamoDb.meanwhile("TransactWriteItems", () => world.step("createSecret", token)),
     );
     const stop = await stopOf(world.step("createSecret", token));
     expect(stop.message).toMatch(/^mint-in-flight: .*\(mint 2 by another attempt\)$/);
@@ -1156,7 +1178,9 @@ describe("a roll-back to the key before", () => {
 
   /** The attempt dies between the promotion and what it would have left in the record. */
   async function promotedUnrecorded(token: string): Promise<void> {
-    world.dynamoDb.refuse("UpdateItem", "InternalServerError");
+    world.aws.meanwhile("UpdateSecretVersionStage", async () =>
+      world.dynamoDb.refuse("TransactWriteItems", "InternalServerError"),
+    );
     await world.step("createSecret", token);
     expect(world.history.at(-1)).toMatchObject({ outcome: "open" });
   }
@@ -1226,5 +1250,166 @@ describe("a roll-back to the key before", () => {
     expect(world.current.agentKey.reveal()).toBe(lastKey());
     expect(world.minted).toHaveLength(3);
     expect(world.history.at(-1)).toMatchObject({ mint: 2, outcome: "promoted" });
+  });
+});
+
+describe("a cause that lasts", () => {
+  const minted = () => world.instances.flatMap(({ keys }) => keys).length;
+  const interval = 5 * MINUTE;
+
+  /** One attempt every 5 minutes, as the auditor asks for them. Gives the names of their ends. */
+  async function attempts(count: number): Promise<string[]> {
+    const ends: string[] = [];
+    for (let attempt = 0; attempt < count; attempt++) {
+      const token = world.versionWith("AWSPENDING") ?? world.requestRotation();
+      const end = await world.step("createSecret", token).then(
+        () => "promoted",
+        (error: unknown) => (error instanceof Stop ? error.state : String(error)),
+      );
+      ends.push(end);
+      if (end === "promoted") break;
+      world.clock.advanceBy(interval);
+    }
+    return ends;
+  }
+
+  test("a policy that denies to store costs no key", async () => {
+    await ready();
+    world.aws.refuse("PutSecretValue", "AccessDeniedException", 20);
+    expect(await attempts(20)).toEqual(Array(20).fill("store-denied"));
+    expect(minted()).toBe(1);
+    expect(await attempts(1)).toEqual(["promoted"]);
+    expect(minted()).toBe(2);
+  });
+
+  test("a Put that fails after the mint: a copy of the current value has to be stored before another key is minted", async () => {
+    await ready();
+    afterMint(() => world.aws.refuse("PutSecretValue", "InternalServiceError", 1_000));
+    expect(await attempts(1)).toEqual(["store-failed"]);
+    expect(world.history.at(-1)).toMatchObject({ outcome: "open", trouble: "unstored" });
+    // As long as nothing can be stored, nothing is minted.
+    expect(await attempts(6)).toEqual(Array(6).fill("store-denied"));
+    expect(minted()).toBe(2);
+
+    world.aws.clear();
+    const current = world.current.agentKey.reveal();
+    expect(await attempts(2)).toEqual(["write-proven", "promoted"]);
+    expect(minted()).toBe(3);
+    expect(world.current.agentKey.reveal()).not.toBe(current);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("keys that are never stored: three mints, and no more, however long it lasts", async () => {
+    await ready();
+    // The probe and the copy are let through: only what follows a mint is refused.
+    const refuseAfterMint = () =>
+      world.meanwhile(REFRESH, async () => {
+        world.aws.refuse("PutSecretValue", "InternalServiceError", 1_000);
+        refuseAfterMint();
+      });
+    refuseAfterMint();
+    for (let count = 0; count < 100; count++) {
+      const [end] = await attempts(1);
+      world.aws.clear();
+      if (count > 5) expect(end).toBe("mint-bound");
+    }
+    expect(minted()).toBe(1 + 3);
+    expect(world.currentIsAccepted).toBe(true);
+  });
+
+  test("a key under another name is minted once, and again only when a person orders it", async () => {
+    await ready();
+    world.controlPlaneAnswers = (answer) => {
+      const { secret_token: _, secret: __, ...rest } = answer as Record<string, unknown>;
+      return { ...rest, token: "agent_unreadable_1" };
+    };
+    expect(await attempts(300)).toEqual(Array(300).fill("mint-unreadable"));
+    expect(minted()).toBe(2);
+    await placeOrder("ordered", world.clock.now() + HOUR);
+    world.controlPlaneAnswers = undefined;
+    expect(await attempts(2)).toContain("promoted");
+    expect(minted()).toBe(3);
+  });
+
+  test.each([
+    ["the route of the key check is gone", { status: 404, body: "<html>Not found</html>" }],
+    ["a firewall refuses it", { status: 403, body: "<html>Forbidden</html>" }],
+    ["it is answered by a page", { status: 200, body: "<html>Welcome</html>" }],
+  ])("%s: nothing is minted, for ever", async (_, foreign) => {
+    await ready();
+    world.foreignAnswers = { [INFO]: foreign };
+    expect(await attempts(300)).toEqual(Array(300).fill("key-check-unreadable"));
+    expect(minted()).toBe(1);
+    world.foreignAnswers = {};
+    expect(await attempts(1)).toEqual(["promoted"]);
+  });
+
+  test("a stored key that nobody can test is promoted two hours before the key that it replaces ends", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.meanwhile(REFRESH, async () => {
+      world.foreignAnswers = { [INFO]: { status: 404, body: "<html>Not found</html>" } };
+    });
+    const asked = world.clock.now();
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("key-check-unreadable");
+    const before = world.versionWith("AWSCURRENT");
+    world.clock.advanceBy(asked + 22 * HOUR - MINUTE - world.clock.now());
+    expect((await stopOf(world.step("createSecret", token))).state).toBe("key-check-unreadable");
+    expect(world.versionWith("AWSCURRENT")).toBe(before);
+    world.clock.advanceBy(asked + 22 * HOUR - world.clock.now());
+    await world.step("createSecret", token);
+    expect(world.versionWith("AWSCURRENT")).toBe(token);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(minted()).toBe(2);
+    expect(world.history.at(-1)).toMatchObject({ outcome: "promoted", untested: true });
+  });
+
+  test("refusals that nothing shows to be true: one mint, and then they are disbelieved", async () => {
+    await ready();
+    const dead = { status: 401, body: JSON.stringify({ detail: "Unauthorized" }) };
+    world.foreignAnswers = { [INFO]: dead };
+    expect(await attempts(5)).toEqual(Array(5).fill("refusal-unproven"));
+    await world.proveRefusal("looks");
+    const asked = world.clock.now();
+    expect(await attempts(1)).toEqual(["refusals-not-believed"]);
+    await world.proveRefusal("looks");
+    expect(await attempts(200)).toEqual(Array(200).fill("refusals-not-believed"));
+    expect(minted()).toBe(2);
+    // The key was good all the while, and its successor takes its place before it ends.
+    expect(world.currentIsAccepted).toBe(true);
+    world.clock.advanceBy(asked + 22 * HOUR - world.clock.now());
+    expect(await attempts(1)).toEqual(["promoted"]);
+    expect(world.currentIsAccepted).toBe(true);
+    expect(minted()).toBe(2);
+  });
+
+  test("an operator's key of another workspace is named, and not taken for an instance that is gone", async () => {
+    await ready();
+    world.foreignAnswers = { [GET_INSTANCE]: { status: 404, body: JSON.stringify({ detail: "Not found" }) } };
+    expect(await attempts(3)).toEqual(Array(3).fill("other-workspace"));
+    expect(minted()).toBe(1);
+  });
+
+  test.each([3 * 365 * 24 * HOUR, -11 * MINUTE])(
+    "a Date that is %d ms off: nothing is minted",
+    async (off) => {
+      await ready();
+      world.dateOffMs = off;
+      expect(await attempts(3)).toEqual(Array(3).fill("clock-differs"));
+      expect(minted()).toBe(1);
+      world.dateOffMs = 0;
+      expect(await attempts(1)).toEqual(["promoted"]);
+      expect(Math.abs(world.current.issuedAt - world.clock.now())).toBeLessThan(MINUTE);
+    },
+  );
+
+  test("a refresh whose answer alone has a Date of another year dates the key by the own clock", async () => {
+    await ready();
+    const token = world.requestRotation();
+    world.meanwhile(REFRESH, async () => {
+      world.dateOffMs = 3 * 365 * 24 * HOUR;
+    });
+    await world.step("createSecret", token);
+    expect(Math.abs(world.current.issuedAt - world.clock.now())).toBeLessThan(MINUTE);
   });
 });
