@@ -1,13 +1,17 @@
-import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { awsRegion } from "../core/aws-region";
 import { realSleep, type Sleep } from "../core/budget";
 import { type Clock, type Mark, stopwatch, systemClock } from "../core/clock";
 import { DEFAULT_GRACE_PERIOD_HOURS } from "../core/contract";
-import { awsRequestHandler } from "../core/control-plane/outward";
 import type { AgentKey } from "../core/key/credential";
-import type { AgentKeyRecord } from "../core/key/stored-value";
 import { HOUR_MS, SECOND_MS } from "../core/time";
-import { type AgentKeyUnreadableError, type ReadSecret, secretReader } from "./secret-reader";
+import { isUnauthorised } from "./refusal";
+import {
+  type AgentKeyUnreadableError,
+  type ReadSecret,
+  type SecretSource,
+  secretReader,
+  secretsManagerFor,
+} from "./secret-reader";
+import type { StoredKey } from "./stored-key";
 
 /** No read begins sooner than this after the last one has ended, whatever is asked of it. */
 export const READ_SPACING_MS = 5 * SECOND_MS;
@@ -21,11 +25,15 @@ export interface AgentKeysOptions {
   readonly cacheMs?: number;
   /** How long the Control Plane goes on accepting a replaced key. Only told, by `status()`. @default 24 */
   readonly gracePeriodHours?: number;
-  /** @default - a new client: region of the ARN or of the AWS configuration, its credentials, and `HTTPS_PROXY` */
-  readonly secretsManager?: SecretsManagerClient;
+  /**
+   * @default - a new client. Its region is the one of the secret's ARN, else of AWS_REGION, AWS_DEFAULT_REGION or the AWS profile.
+   * HTTPS_PROXY, NO_PROXY and AWS_CA_BUNDLE have an effect on it.
+   */
+  readonly secretsManager?: SecretSource;
 }
 
-export interface AgentKeys {
+/** The key of one agent, as it rotates. */
+export interface RotatingAgentKey {
   /**
    * The key to use now. A key that was read once is given out while Secrets Manager is out of reach, too.
    *
@@ -88,17 +96,17 @@ export interface AgentKeysPorts {
  * const keys = agentKeys({ secretId: "valmi/production/support/agent-key" });
  * const response = await keys.call((key) => fetch(url, { headers: { "X-Agent-Secret": key.reveal() } }));
  */
-export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPorts> = {}): AgentKeys {
+export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPorts> = {}): RotatingAgentKey {
   const { secretId, cacheMs = 300 * SECOND_MS, gracePeriodHours = DEFAULT_GRACE_PERIOD_HOURS } = options;
   for (const [name, value] of Object.entries({ cacheMs, gracePeriodHours })) {
     if (!(value >= 0)) throw new RangeError(`\`${name}\`: must be 0 or more, got: ${value}`);
   }
   const { clock = systemClock, sleep = realSleep } = ports;
   const watch = stopwatch(clock, ports.steady);
-  const read = ports.read ?? secretReader(options.secretsManager ?? newClient(secretId), secretId);
+  const read = ports.read ?? secretReader(options.secretsManager ?? secretsManagerFor(secretId), secretId);
 
   /** What was last read under AWSCURRENT. */
-  let held: { readonly record: AgentKeyRecord; readonly seen: Mark } | undefined;
+  let held: { readonly stored: StoredKey; readonly seen: Mark } | undefined;
   /** What was read under AWSPREVIOUS beside `of`. */
   let previous: { readonly key: AgentKey; readonly of: AgentKey } | undefined;
   /** The current key is refused and the previous one isn't; forgotten with each read. */
@@ -138,28 +146,28 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
 
   async function readBoth(): Promise<void> {
     const seen = watch.mark();
-    const record = await read("AWSCURRENT");
-    held = { record, seen };
+    const stored = await read("AWSCURRENT");
+    held = { stored, seen };
     prefersPrevious = false;
-    const isKnown = previous?.of.equals(record.agentKey) && !isDoubted;
+    const isKnown = previous?.of.equals(stored.agentKey) && !isDoubted;
     isDoubted = false;
-    if (isKnown || !isInGrace(record)) return;
+    if (isKnown || !isInGrace(stored)) return;
     // Read before it is needed, so that it is there when Secrets Manager isn't. Without it, all goes on.
     const before = await read("AWSPREVIOUS").catch(() => undefined);
-    if (before) previous = { key: before.agentKey, of: record.agentKey };
+    if (before) previous = { key: before.agentKey, of: stored.agentKey };
   }
 
-  const isInGrace = ({ previousKeyExpiresAt }: AgentKeyRecord) => clock.now() < (previousKeyExpiresAt ?? 0);
+  const isInGrace = ({ previousKeyExpiresAt }: StoredKey) => clock.now() < (previousKeyExpiresAt ?? 0);
 
   /** The key under AWSPREVIOUS, where it is known and in its grace period. */
   function fallback(): AgentKey | undefined {
-    return held && isInGrace(held.record) && previous?.of.equals(held.record.agentKey)
+    return held && isInGrace(held.stored) && previous?.of.equals(held.stored.agentKey)
       ? previous.key
       : undefined;
   }
 
   function keyToUse(): AgentKey | undefined {
-    return (prefersPrevious ? fallback() : undefined) ?? held?.record.agentKey;
+    return (prefersPrevious ? fallback() : undefined) ?? held?.stored.agentKey;
   }
 
   async function current(): Promise<AgentKey> {
@@ -182,12 +190,12 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
   async function readAfterRefusal(refused: AgentKey): Promise<void> {
     if (reading?.begun) await reading.done.catch(() => {});
     isDoubted = true;
-    if (held?.record.agentKey.equals(refused)) await readOnce().catch(() => {});
+    if (held?.stored.agentKey.equals(refused)) await readOnce().catch(() => {});
   }
 
   return {
     current,
-    async call(use, isRefused = hasStatus401) {
+    async call(use, isRefused = isUnauthorised) {
       const tried: AgentKey[] = [];
       const untried = (key: AgentKey | undefined) =>
         key && !tried.some((one) => one.equals(key)) ? key : undefined;
@@ -199,11 +207,11 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
           return outcome.give();
         }
         tried.push(key);
-        let next = untried(held?.record.agentKey);
+        let next = untried(held?.stored.agentKey);
         if (!next && !hasRead) {
           hasRead = true;
           await readAfterRefusal(key);
-          next = untried(held?.record.agentKey);
+          next = untried(held?.stored.agentKey);
         }
         next ??= untried(fallback());
         if (!next) return outcome.give();
@@ -212,26 +220,19 @@ export function agentKeys(options: AgentKeysOptions, ports: Partial<AgentKeysPor
     },
     async refresh() {
       await readOnce();
-      return (held as NonNullable<typeof held>).record.agentKey;
+      return (held as NonNullable<typeof held>).stored.agentKey;
     },
     status() {
       if (!held) return undefined;
-      const { record, seen } = held;
+      const { stored, seen } = held;
       return {
-        fingerprint: record.agentKey.fingerprint,
+        fingerprint: stored.agentKey.fingerprint,
         seenAt: seen.time,
         worksUntil: seen.time + gracePeriodHours * HOUR_MS,
         ...(failure && { failure }),
       };
     },
   };
-}
-
-function newClient(secretId: string): SecretsManagerClient {
-  return new SecretsManagerClient({
-    region: awsRegion(undefined, secretId),
-    ...awsRequestHandler(process.env),
-  });
 }
 
 async function outcomeOf<T>(use: (key: AgentKey) => Promise<T>, key: AgentKey) {
@@ -244,12 +245,4 @@ async function outcomeOf<T>(use: (key: AgentKey) => Promise<T>, key: AgentKey) {
     };
     return { value: error, give };
   }
-}
-
-/** Of `fetch`'s response, and of the errors of the usual clients. */
-function hasStatus401(outcome: unknown): boolean {
-  const { status, statusCode, response } = (outcome ?? {}) as Record<string, unknown>;
-  return (
-    status === 401 || statusCode === 401 || (response as { status?: unknown } | undefined)?.status === 401
-  );
 }

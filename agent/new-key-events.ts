@@ -2,6 +2,7 @@ import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from "@aw
 import * as v from "valibot";
 import { awsRegion } from "../core/aws-region";
 import { awsRequestHandler } from "../core/control-plane/outward";
+import { reasonOf } from "../core/reason";
 
 /** A message of the queue. It comes back after half a minute, until it is deleted. */
 export interface QueuedMessage {
@@ -101,12 +102,6 @@ function announcesNewKey(body: string, secretId: string): boolean {
   return [output.detail.name, ...names].includes(secretId);
 }
 
-/** What is wrong with the queue, by the names that AWS and Node.js give it. */
-function reasonOf(error: unknown): string {
-  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
-  return typeof code === "string" ? code : String(name);
-}
-
 /** SQS's longest. */
 const LONG_POLL_SECONDS = 20;
 /** From one delivery of a message to the next. */
@@ -117,10 +112,10 @@ const REQUEST_LIMIT_MS = 30_000;
 /** A queue of SQS, by `ReceiveMessage` and `DeleteMessage`. Endpoints come from the queue's URL or `AWS_ENDPOINT_URL…`. */
 export function sqsQueue(
   queueUrl: string,
-  { region }: { readonly region?: string },
+  { region, secretName }: { readonly region?: string; readonly secretName: string },
 ): EventQueue & { readonly close: () => void } {
   const client = new SQSClient({
-    region: awsRegion(region, queueUrl),
+    region: awsRegion(region, queueUrl, secretName),
     requestHandler: {
       ...awsRequestHandler(process.env).requestHandler,
       connectionTimeout: 5_000,

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { type Clock, type Mark, stopwatch } from "../core/clock";
 import type { AgentKey } from "../core/key/credential";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time";
-import type { AgentKeys } from "./agent-keys";
+import type { RotatingAgentKey } from "./agent-keys";
 import { type EventPorts, followEvents, type Look } from "./new-key-events";
 import { namesOf, ProcessTree } from "./processes";
 import { FORWARDED, type Forwarded, type SignalWitness } from "./signal-witness";
@@ -31,7 +31,7 @@ export interface RunOptions {
 }
 
 export interface RunPorts {
-  readonly keys: Pick<AgentKeys, "refresh" | "status">;
+  readonly keys: Pick<RotatingAgentKey, "refresh" | "status">;
   /** Tells of new keys between two looks. @default - nothing does */
   readonly events?: Pick<EventPorts, "queue" | "secretId">;
   readonly clock: Clock;
@@ -268,7 +268,7 @@ const ON_NEW_KEY = {
 } as const;
 
 /** For how long the key that was seen last goes on working. */
-function lifeOf(keys: Pick<AgentKeys, "status">, clock: Clock): string {
+function lifeOf(keys: Pick<RotatingAgentKey, "status">, clock: Clock): string {
   const worksUntil = keys.status()?.worksUntil ?? 0;
   const minutes = Math.floor((worksUntil - clock.now()) / MINUTE_MS);
   const time = new Date(worksUntil).toISOString();

@@ -1,5 +1,6 @@
-import { AGENT_KEY_FIELD } from "../core/contract";
+import { AGENT_KEY_FIELD, SCHEMA_VERSION } from "../core/contract";
 import { AgentKey } from "../core/key/credential";
+import { parseIso } from "../core/time";
 
 /** What an agent needs of the secret's value. */
 export interface StoredKey {
@@ -12,9 +13,6 @@ export interface StoredKey {
 export class UnreadableStoredKeyError extends Error {
   override readonly name = "UnreadableStoredKeyError";
 }
-
-const SCHEMA_VERSION = "1";
-const TIME = /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
 /**
  * Asks for no more than an agent needs, so that a value that somebody has edited by hand still gives its key. The Python
@@ -40,7 +38,7 @@ export function parseStoredKey(value: string): StoredKey {
   if (schemaVersion !== SCHEMA_VERSION) throw unreadable("schemaVersion");
   const agentKey = keyOf(text);
   if (previousKeyExpiresAt === "") return { agentKey };
-  const time = timeOf(previousKeyExpiresAt);
+  const time = typeof previousKeyExpiresAt === "string" ? parseIso(previousKeyExpiresAt) : undefined;
   if (time === undefined) throw unreadable("previousKeyExpiresAt");
   return { agentKey, previousKeyExpiresAt: time };
 }
@@ -51,14 +49,6 @@ function keyOf(text: unknown): AgentKey {
   } catch {
     throw unreadable(AGENT_KEY_FIELD);
   }
-}
-
-function timeOf(text: unknown): number | undefined {
-  const [, year, month, day] = TIME.exec(typeof text === "string" ? text : "") ?? [];
-  // `Date` takes the 30th of February for the 2nd of March.
-  const daysOfMonth = new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate();
-  const isDay = Number(year) > 0 && Number(month) <= 12 && Number(day) > 0 && Number(day) <= daysOfMonth;
-  return isDay && Number(month) > 0 ? Date.parse(text as string) : undefined;
 }
 
 function unreadable(field: string): UnreadableStoredKeyError {

@@ -56,7 +56,7 @@ export function processPorts({ region, names = [] }: Whereabouts): OperatorPorts
 }
 
 /** What every client of AWS is made with. */
-export function awsOptions({
+function awsOptions({
   region,
   names = [],
 }: { readonly [K in keyof Whereabouts]: Whereabouts[K] | undefined }) {

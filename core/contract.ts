@@ -115,6 +115,9 @@ export const AUDITOR_PARTITION = "auditor";
 /** The JSON key of the secret's value under which the agent key stands: ECS and Lambda inject it by this name. */
 export const AGENT_KEY_FIELD = "VALMI_AGENT_KEY";
 
+/** Of the secret's value. Raised when a later release changes the meaning of a field; readers accept every version up to their own. */
+export const SCHEMA_VERSION = "1";
+
 /**
  * The environment variables in which an agent gets its one key: ours, and the one that the examples of Valmi's SDKs take it
  * from.

@@ -9,6 +9,21 @@ export function iso(time: number): string {
   return new Date(time).toISOString();
 }
 
+const ISO =
+  /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+
+/**
+ * A moment that a person may have written: ISO 8601 with a date, a time and a zone. `undefined` for anything else: what `Date`
+ * guesses beyond that, the Python library does not.
+ */
+export function parseIso(text: string): number | undefined {
+  const [year = 0, month = 0, day = 0] = (ISO.exec(text) ?? []).slice(1, 4).map(Number);
+  // `Date` takes the 30th of February for the 2nd of March.
+  const date = new Date(Date.UTC(2000 + (year % 400), month - 1, day));
+  const isDay = year > 0 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  return isDay ? Date.parse(text) : undefined;
+}
+
 /** A moment to the minute, such as `2026-01-31 09:05 UTC`. */
 export function moment(time: number): string {
   return `${new Date(time).toISOString().slice(0, 16).replace("T", " ")} UTC`;

@@ -1,10 +1,8 @@
-import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Command } from "commander";
 import { execWithKey, WATCH_SECONDS, WATCH_SECONDS_WITH_EVENTS } from "../../agent/exec";
 import { DEFAULT_GRACE_PERIOD_HOURS } from "../../core/contract";
 import type { CommandLine } from "../answer";
 import { amount, MOST_HOURS, MOST_SECONDS, type RegionOption, region } from "../options";
-import { awsOptions } from "../ports";
 
 /** Gives a key out, which no other command does: to the command that it runs. */
 export function registerExec(program: Command, line: CommandLine): void {
@@ -48,10 +46,7 @@ export function registerExec(program: Command, line: CommandLine): void {
     .argument("<command...>", "the program and its arguments; no shell is between")
     .passThroughOptions()
     .action(async (command: string[], options: ExecOptions) => {
-      const client = new SecretsManagerClient(
-        awsOptions({ region: options.region, names: [options.secret] }),
-      );
-      const code = await execWithKey(client, {
+      const code = await execWithKey({
         secretName: options.secret,
         variables: options.env,
         command,
@@ -64,7 +59,6 @@ export function registerExec(program: Command, line: CommandLine): void {
         ...(options.hook !== undefined && { hook: options.hook }),
       });
       line.exit(code);
-      client.destroy();
     });
 }
 

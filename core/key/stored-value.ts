@@ -1,10 +1,8 @@
 import * as v from "valibot";
-import { AGENT_KEY_FIELD, SECRET_TAGS } from "../contract";
+import { AGENT_KEY_FIELD, SCHEMA_VERSION, SECRET_TAGS } from "../contract";
 import { schemaOf } from "../schema";
+import { parseIso } from "../time";
 import { AgentKey } from "./credential";
-
-/** Raised when a later release changes the meaning of a field. Readers accept every version up to their own. */
-export const SCHEMA_VERSION = "1";
 
 /** What is stored under one version of an agent key's secret. */
 export interface AgentKeyRecord {
@@ -49,7 +47,7 @@ const optionalText = v.optional(v.string(), "");
 /** A time to which a grace period can be added without leaving what a date can hold. */
 const isoTime = v.pipe(
   v.string(),
-  v.check((time) => Math.abs(Date.parse(time)) <= LAST_TIME),
+  v.check((time) => (parseIso(time) ?? Number.POSITIVE_INFINITY) <= LAST_TIME),
 );
 const storedValue = schemaOf<StoredValue>()(
   v.object({

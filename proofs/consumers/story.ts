@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { type AgentKeys, agentKeys, READ_SPACING_MS } from "../../agent/agent-keys";
+import { agentKeys, READ_SPACING_MS, type RotatingAgentKey } from "../../agent/agent-keys";
 import { AgentKeyUnreadableError, type ReadSecret } from "../../agent/secret-reader";
 import { AgentKey } from "../../core/key/credential";
 import type { AgentKeyRecord } from "../../core/key/stored-value";
@@ -19,7 +19,7 @@ export interface StoryOptions {
   /** `calm`: rotations only. `stormy`: with lag, throttling, AWS out of reach, revocations, slow activation. */
   readonly weather: "calm" | "stormy";
   /** What calls the Control Plane. @default - the library */
-  readonly agent?: (keys: AgentKeys) => AgentKeys["call"];
+  readonly agent?: (keys: RotatingAgentKey) => RotatingAgentKey["call"];
 }
 
 /** What was seen. `broken` tells each promise that was not kept. */

@@ -1,12 +1,11 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { AGENT_KEY_FIELD } from "../../core/contract";
+import { AGENT_KEY_FIELD, SCHEMA_VERSION } from "../../core/contract";
 import { parseIntent, UnreadableIntentError } from "../../core/intent-table/stored-intent";
 import { AgentKey, ControlPlaneApiKey } from "../../core/key/credential";
 import {
   composeRecord,
   parseRecord,
-  SCHEMA_VERSION,
   serialiseRecord,
   UnreadableSecretValueError,
 } from "../../core/key/stored-value";

@@ -53,7 +53,10 @@ class FakeQueue implements EventQueue {
 
   receive(signal: AbortSignal): Promise<readonly QueuedMessage[]> {
     this.receives += 1;
-    if (!this.isReachable) return Promise.reject(Object.assign(new Error("x"), { code: "ECONNREFUSED" }));
+    if (!this.isReachable)
+      return Promise.reject(
+        Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:9"), { code: "ECONNREFUSED" }),
+      );
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason));
       this.waiting.push(resolve);
@@ -574,7 +577,7 @@ describe("with a queue of events", () => {
     expect(retries).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300].map((seconds) => seconds * 1_000));
     expect([FIRST_RETRY_MS, LAST_RETRY_MS]).toEqual([5_000, 300_000]);
     expect(stage.told).toEqual([
-      "the queue of events: ECONNREFUSED; new keys are found by looking until it is back",
+      "the queue of events: connect ECONNREFUSED 127.0.0.1:9; new keys are found by looking until it is back",
     ]);
     stage.key = "agent_key_1";
     await stage.tick(WATCH);
@@ -606,14 +609,17 @@ describe("with a queue of events", () => {
   test("a message that can't be deleted ends nothing", async () => {
     const { stage, queue, send, stop } = await start();
     queue.onDelete = () => {
-      throw Object.assign(new Error("x"), { name: "AccessDenied" });
+      throw Object.assign(new Error("not authorized to perform it"), {
+        name: "AccessDenied",
+        $fault: "client",
+      });
     };
     stage.key = "agent_key_1";
     await stage.until(queue.isWaiting);
     queue.send(["a", event(), 1]);
     await stage.tick(FIRST_RETRY_MS);
     await stage.started(2);
-    expect(stage.told.at(-1)).toContain("the queue of events: AccessDenied");
+    expect(stage.told.at(-1)).toContain("the queue of events: AccessDenied: not authorized to perform it; ");
     queue.onDelete = () => {};
     await send(["a", event(), 2]);
     expect(queue.deleted).toEqual(["a"]);

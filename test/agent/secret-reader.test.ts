@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
-import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { AgentKeyUnreadableError, secretReader } from "../../agent/secret-reader";
+import { SecretsManager, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { AgentKeyUnreadableError, type SecretSource, secretReader } from "../../agent/secret-reader";
 import { serialiseRecord } from "../../core/key/stored-value";
 import { record } from "../../proofs/harness/builders";
 import { connectionReset, InMemoryAws } from "../../proofs/harness/in-memory-aws";
@@ -48,6 +48,56 @@ test("reads by staging label, with the one permission that readers have", async 
   expect(inputs).toEqual([["GetSecretValue", { SecretId: NAME, VersionStage: "AWSPREVIOUS" }]]);
 });
 
+describe("a source is told by its method", () => {
+  const answer = { SecretString: serialiseRecord(record()) };
+
+  test("`getSecretValue`, of whatever version of the SDK", async () => {
+    const inputs: unknown[] = [];
+    const source = {
+      async getSecretValue(input: object) {
+        inputs.push(input);
+        return answer;
+      },
+    };
+    const { agentKey } = await secretReader(source, NAME)("AWSCURRENT");
+    expect([agentKey.reveal(), inputs]).toEqual([KEY, [{ SecretId: NAME, VersionStage: "AWSCURRENT" }]]);
+  });
+
+  test("`send`, of another copy of the SDK", async () => {
+    const source = { send: async (command: { input: object }) => ({ ...answer, asked: command.input }) };
+    expect((await secretReader(source, NAME)("AWSCURRENT")).agentKey.reveal()).toBe(KEY);
+  });
+
+  test("the SDK's own clients fit", () => {
+    const sources: SecretSource[] = [new SecretsManager(settings), new SecretsManagerClient(settings)];
+    expect(sources).toHaveLength(2);
+  });
+
+  test("its errors are told by their form: another copy has other classes", async () => {
+    const refusal = {
+      name: "AccessDeniedException",
+      message: `no ${KEY} for you`,
+      $fault: "client",
+      $metadata: {},
+    };
+    const source = { getSecretValue: () => Promise.reject(Object.assign(new Error(), refusal)) };
+    const error = await secretReader(source, NAME)("AWSCURRENT").catch((each) => each);
+    expect(error.message).toBe(`secret '${NAME}', AWSCURRENT: AccessDeniedException: no [masked] for you`);
+    expect(error.cause).toMatchObject({ name: "AccessDeniedException" });
+  });
+});
+
+test("a read that hangs ends with what it was made for", async () => {
+  const over = new AbortController();
+  const reading = secretReader(
+    { getSecretValue: () => new Promise(() => {}) },
+    NAME,
+    over.signal,
+  )("AWSCURRENT");
+  over.abort();
+  await expect(reading).rejects.toThrow(`secret '${NAME}', AWSCURRENT: the read was ended`);
+});
+
 test("passes AWS's reason on", async () => {
   const error = await failure((_, response) => {
     response.writeHead(400, { "content-type": "application/x-amz-json-1.1" });
@@ -63,14 +113,31 @@ test("passes AWS's reason on", async () => {
 });
 
 test.each<[string, Error, string]>([
-  ["a failed connection", connectionReset(), "ECONNRESET"],
+  ["a failed connection", connectionReset(), "ECONNRESET: socket hang up"],
   [
     "an answer that does not come",
     Object.assign(new Error(), { name: "AbortError" }),
     "no answer within 10 s",
   ],
-  ["what it doesn't know", new SyntaxError(KEY), "SyntaxError"],
-])("names %s, and no more", async (_, thrown, reason) => {
+  [
+    "missing credentials",
+    Object.assign(new Error("Could not load credentials from any providers"), {
+      name: "CredentialsProviderError",
+    }),
+    "Could not load credentials from any providers",
+  ],
+  ["a key in what somebody else says", new Error(`bad header: ${KEY}`), "bad header: [masked]"],
+  [
+    "an answer that is not JSON",
+    new SyntaxError("Unexpected token in oddly-shaped"),
+    "AWS's answer can't be read (SyntaxError)",
+  ],
+  [
+    "an answer of another form",
+    new TypeError("Expected string, got object: oddly-shaped"),
+    "AWS's answer can't be read (TypeError)",
+  ],
+])("tells the reason of %s, and no part of a value", async (_, thrown, reason) => {
   const handle = () => Promise.reject(thrown);
   const client = new SecretsManagerClient({ ...settings, requestHandler: { handle } });
   const reading = secretReader(client, NAME)("AWSCURRENT");
