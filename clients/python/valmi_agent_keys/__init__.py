@@ -8,13 +8,17 @@ It behaves as the TypeScript library `valmi-agent-keys/agent` does, and keeps to
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import inspect
 import json
 import math
+import os
 import re
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
@@ -101,17 +105,43 @@ class _Reading:
 
 
 def _default_is_refused(outcome: object) -> bool:
-    """Status 401: of the responses and the errors of httpx, requests, aiohttp and urllib."""
-    response = getattr(outcome, "response", None)
-    return any(
-        getattr(subject, name, None) == 401
-        for subject in (outcome, response)
-        for name in ("status_code", "status", "code")
-    )
+    """Status 401: of the responses and the errors of httpx, requests, aiohttp and urllib, wrapped or not."""
+    for _ in range(_LONGEST_CHAIN):
+        if outcome is None:
+            break
+        for subject in (outcome, getattr(outcome, "response", None)):
+            if any(getattr(subject, name, None) == 401 for name in ("status_code", "status", "code")):
+                return True
+        outcome = getattr(outcome, "__cause__", None)
+    return False
+
+
+_LONGEST_CHAIN = 5
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """Where a length begins: upon the clock, which may be set, and upon the counter, which never is."""
+
+    time: float
+    steady: float
+
+
+_instances: weakref.WeakSet[AgentKeys] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """A read that was under way in the parent is never ended here, and whoever waited for it would wait for ever."""
+    for keys in list(_instances):
+        keys._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class AgentKeys:
-    """The key of one agent. One for each secret and process is enough; threads may share it.
+    """The key of one agent. One for each secret is enough; threads and tasks may share it, and it survives a fork.
 
     How often it reads is bounded: in use and undisturbed once in 5 minutes; one more read for each key that is replaced
     (the one under AWSPREVIOUS, during its grace period); and whatever is refused or fails, no sooner than 5 seconds
@@ -126,13 +156,17 @@ class AgentKeys:
         grace_period_hours: float = 24,
         client: Any = None,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         :param secret_id: name or ARN of the agent key's secret
         :param cache_seconds: for how long a key that was read is given out without another read
         :param grace_period_hours: how long the Control Plane accepts a replaced key; only told, by `status`
-        :param client: boto3's client of Secrets Manager (default: a new one, which waits 10 seconds at the most)
+        :param client: boto3's client of Secrets Manager, or whatever has its `get_secret_value` (default: a new one, which
+            waits 10 seconds at the most, in the region of the ARN, else of AWS_REGION, AWS_DEFAULT_REGION or the profile)
+        :param steady: seconds since some moment; never goes back. Lengths are measured by it, so that a clock may be set
+        :raises AgentKeyUnreadableError: if no region is known
         """
         for name, value in (("cache_seconds", cache_seconds), ("grace_period_hours", grace_period_hours)):
             if not value >= 0:
@@ -140,29 +174,38 @@ class AgentKeys:
         self._secret_id = secret_id
         self._cache_seconds = cache_seconds
         self._grace_seconds = grace_period_hours * 3600
-        self._client = client if client is not None else boto3.client("secretsmanager", config=_PATIENCE)
+        self._owns_client = client is None
+        self._client = client if client is not None else _new_client(secret_id)
         self._clock = clock
+        self._steady = steady
         self._sleep = sleep
         self._lock = threading.Lock()
         self._held: _Record | None = None
-        self._seen_at = -math.inf
+        self._seen: _Mark | None = None
         self._previous: tuple[AgentKey, AgentKey] | None = None  # the key under AWSPREVIOUS, and beside which one
         self._prefers_previous = False
         self._is_doubted = False
         self._failure: AgentKeyUnreadableError | None = None
         self._failures = 0
-        self._last_read_at = -math.inf
+        self._last_read_end: _Mark | None = None
         self._reading: _Reading | None = None
+        _instances.add(self)
 
     def current(self) -> AgentKey:
         """The key to use now. One that was read once is given out while Secrets Manager is out of reach, too.
 
         :raises AgentKeyUnreadableError: only where no key could be read yet
         """
-        age = self._clock() - self._seen_at
+        age = self._since(self._seen)
         if age >= self._cache_seconds:
             self._read_when_stale(age)
         return self._key_to_use()
+
+    async def current_async(self) -> AgentKey:
+        """As `current`. A read is waited for in a thread, so that other tasks go on."""
+        if self._since(self._seen) < self._cache_seconds:
+            return self._key_to_use()
+        return await asyncio.to_thread(self.current)
 
     def call(self, use: Callable[[AgentKey], T], is_refused: Callable[[object], bool] = _default_is_refused) -> T:
         """Does something with the key to use now.
@@ -175,9 +218,9 @@ class AgentKeys:
         :param is_refused: whether the key was refused, by what `use` returned or raised (default: status 401)
         :returns: what the last call returned, a refusal included; raises what the last call raised
         :raises AgentKeyUnreadableError: only where no key could be read yet
+        :raises TypeError: where `use` is a coroutine function, whose refusal can't be seen here
         """
-        tried: list[AgentKey] = []
-        has_read = False
+        attempts = _Attempts(self)
         key = self.current()
         while True:
             raised: Exception | None = None
@@ -186,20 +229,36 @@ class AgentKeys:
                 result = use(key)
             except Exception as error:
                 raised = error
-            if not is_refused(result if raised is None else raised):
+            if inspect.isawaitable(result):
+                if inspect.iscoroutine(result):
+                    result.close()
+                raise TypeError("`use`: must not be awaitable, got a coroutine or a future. To fix: await `call_async`")
+            following = attempts.next_key(key, is_refused(result if raised is None else raised))
+            if following is None:
                 if raised is not None:
                     raise raised
-                if tried:
-                    self._prefers_previous = self._fallback() == key
                 return result  # type: ignore[return-value]
-            tried.append(key)
-            following = self._untried(self._current_key(), tried)
-            if following is None and not has_read:
-                has_read = True
-                self._read_after_refusal(key)
-                following = self._untried(self._current_key(), tried)
-            if following is None:
-                following = self._untried(self._fallback(), tried)
+            key = following
+
+    async def call_async(
+        self,
+        use: Callable[[AgentKey], Awaitable[T]],
+        is_refused: Callable[[object], bool] = _default_is_refused,
+    ) -> T:
+        """As `call`, for a coroutine function. Reads are waited for in a thread, so that other tasks go on."""
+        attempts = _Attempts(self)
+        key = await self.current_async()
+        while True:
+            raised: Exception | None = None
+            result: T | None = None
+            try:
+                result = await use(key)
+            except Exception as error:
+                raised = error
+            if is_refused(result if raised is None else raised):
+                following = await asyncio.to_thread(attempts.next_key, key, True)
+            else:
+                following = attempts.next_key(key, False)
             if following is None:
                 if raised is not None:
                     raise raised
@@ -218,10 +277,26 @@ class AgentKeys:
 
     def status(self) -> Status | None:
         """How things stand; `None` before the first key. Reads nothing."""
-        held = self._held
-        if held is None:
+        held, seen = self._held, self._seen
+        if held is None or seen is None:
             return None
-        return Status(held.key.fingerprint, self._seen_at, self._seen_at + self._grace_seconds, self._failure)
+        return Status(held.key.fingerprint, seen.time, seen.time + self._grace_seconds, self._failure)
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()
+        self._reading = None
+        if self._owns_client:
+            # Its connections are the parent's.
+            self._client = _new_client(self._secret_id)
+
+    def _mark(self) -> _Mark:
+        return _Mark(self._clock(), self._steady())
+
+    def _since(self, mark: _Mark | None) -> float:
+        """Seconds. The longer answer counts: the counter stands still while a machine sleeps or a function is frozen."""
+        if mark is None:
+            return math.inf
+        return max(0.0, self._clock() - mark.time, self._steady() - mark.steady)
 
     def _current_key(self) -> AgentKey | None:
         return None if self._held is None else self._held.key
@@ -248,9 +323,9 @@ class AgentKeys:
             self._read_once()
             return
         spacing = min(READ_SPACING_SECONDS * 2**self._failures, LONGEST_SPACING_SECONDS)
-        if self._clock() < self._last_read_at + spacing:
+        if self._since(self._last_read_end) < spacing:
             return
-        fails_now = self._failures > 0 and self._clock() < self._last_read_at + self._cache_seconds
+        fails_now = self._failures > 0 and self._since(self._last_read_end) < self._cache_seconds
         others_read = self._reading is not None
         if others_read and (age < 2 * self._cache_seconds or fails_now):
             return
@@ -287,7 +362,7 @@ class AgentKeys:
 
     def _perform(self, reading: _Reading) -> None:
         try:
-            wait = self._last_read_at + READ_SPACING_SECONDS - self._clock()
+            wait = READ_SPACING_SECONDS - self._since(self._last_read_end)
             if wait > 0:
                 self._sleep(wait)
             reading.begun = True
@@ -298,14 +373,14 @@ class AgentKeys:
             self._failures += 1
         finally:
             with self._lock:
-                self._last_read_at = self._clock()
+                self._last_read_end = self._mark()
                 self._reading = None
             reading.done.set()
 
     def _read_both(self) -> None:
-        seen_at = self._clock()
+        seen = self._mark()
         record = self._read("AWSCURRENT")
-        self._held, self._seen_at, self._prefers_previous = record, seen_at, False
+        self._held, self._seen, self._prefers_previous = record, seen, False
         is_known = self._previous is not None and self._previous[1] == record.key and not self._is_doubted
         self._is_doubted = False
         if is_known or self._clock() >= record.previous_expires_at:
@@ -326,27 +401,103 @@ class AgentKeys:
         raise AgentKeyUnreadableError(f"secret '{self._secret_id}', {label}: {reason}")
 
 
+class _Attempts:
+    """The keys of one call."""
+
+    def __init__(self, keys: AgentKeys) -> None:
+        self._keys = keys
+        self._tried: list[AgentKey] = []
+        self._has_read = False
+
+    def next_key(self, key: AgentKey, is_refused: bool) -> AgentKey | None:
+        """The key to repeat the call with; `None` where it is done. May wait for a read after a refusal."""
+        keys = self._keys
+        if not is_refused:
+            if self._tried:
+                keys._prefers_previous = keys._fallback() == key
+            return None
+        self._tried.append(key)
+        following = keys._untried(keys._current_key(), self._tried)
+        if following is None and not self._has_read:
+            self._has_read = True
+            keys._read_after_refusal(key)
+            following = keys._untried(keys._current_key(), self._tried)
+        if following is None:
+            following = keys._untried(keys._fallback(), self._tried)
+        return following
+
+
 _PATIENCE = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
+
+
+def _new_client(secret_id: str) -> Any:
+    """In the region of the ARN, else of AWS_REGION, AWS_DEFAULT_REGION or the profile. An empty variable is none."""
+    of_arn = re.match(r"arn:[^:]+:[^:]+:([a-z]{2}-[a-z0-9-]+\d):", secret_id)
+    session = boto3.Session()
+    region = (
+        (of_arn[1] if of_arn else None)
+        or os.environ.get("AWS_REGION")
+        or os.environ.get("AWS_DEFAULT_REGION")
+        or session._session.get_scoped_config().get("region")
+    )
+    if not region:
+        raise AgentKeyUnreadableError(
+            f"secret '{secret_id}': no AWS region is known: name the secret by its ARN, set AWS_REGION or "
+            "AWS_DEFAULT_REGION, or give the profile a region"
+        )
+    return session.client("secretsmanager", region_name=region, config=_PATIENCE)
 
 
 class _UnreadableValue(Exception):
     pass
 
 
+_KEY_SHAPE = re.compile(
+    r"(?<![A-Za-z0-9])(?:token|sk|secret|agent)_(?!(?:type|instance)(?:s|_id)?\b|secret\b)[A-Za-z0-9_-]{6,}"
+)
+
+
 def _reason_of(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        told = error.response.get("Error", {})
-        return f"{told.get('Code')}: {told.get('Message')}"
+    """What AWS said, with what has the shape of a key masked. A parser's text quotes what it could not parse."""
     if isinstance(error, _UnreadableValue):
         return str(error)
-    return type(error).__name__ if isinstance(error, BotoCoreError) else f"unexpected {type(error).__name__}"
+    if isinstance(error, ClientError):
+        told = error.response.get("Error", {})
+        return _KEY_SHAPE.sub("[masked]", f"{told.get('Code')}: {told.get('Message')}")
+    name = type(error).__name__
+    if not isinstance(error, BotoCoreError):
+        return f"AWS's answer can't be read ({name})"
+    return _KEY_SHAPE.sub("[masked]", f"{name}: {error}")
+
+
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d)(:[0-5]\d)?(?:\.(\d{1,9}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
+def _parse_iso(text: object) -> float:
+    """Raises a `ValueError` for what is not ISO 8601 with a date, a time and a zone."""
+    found = _ISO.fullmatch(text) if isinstance(text, str) else None
+    if found is None or (found[3] is not None and found[2] is None):
+        raise ValueError
+    zone = "+00:00" if found[4] == "Z" else found[4]
+    milliseconds = (found[3] or "").ljust(3, "0")[:3]
+    return datetime.fromisoformat(f"{found[1]}{found[2] or ':00'}.{milliseconds}{zone}").timestamp()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _parse(value: str) -> _Record:
-    """The fields that a reader needs. The text of the error never holds any of the value."""
+    """Asks for no more than an agent needs. The text of the error never holds any of the value.
+
+    The TypeScript library judges alike: `tests/stored-values.json` has the cases of both.
+    """
     try:
-        fields = json.loads(value)
-    except ValueError:
+        fields = json.loads(value, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise _UnreadableValue("the secret's value is not a JSON object")
@@ -356,8 +507,10 @@ def _parse(value: str) -> _Record:
         key = AgentKey(fields["VALMI_AGENT_KEY"])
     except (KeyError, TypeError, ValueError):
         raise _UnreadableValue("the secret's value has a missing or unreadable field: VALMI_AGENT_KEY") from None
+    expires = fields.get("previousKeyExpiresAt", "")
+    if expires == "":
+        return _Record(key, 0)
     try:
-        expires = fields.get("previousKeyExpiresAt") or "1970-01-01T00:00:00Z"
-        return _Record(key, datetime.fromisoformat(expires.replace("Z", "+00:00")).timestamp())
-    except (AttributeError, ValueError):
+        return _Record(key, _parse_iso(expires))
+    except ValueError:
         raise _UnreadableValue("the secret's value has a missing or unreadable field: previousKeyExpiresAt") from None

@@ -6,8 +6,10 @@ way is to start the process again: `node_modules/.bin/valmi-agent-keys exec --se
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,19 @@ from . import AgentKey, AgentKeys
 
 RETRY_SECONDS = 60.0
 """The Control Plane is asked no more often than this to initialise a client in the place of one that there is."""
+
+
+_instances: weakref.WeakSet[ValueClients] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """A lock that a thread of the parent held is never released here."""
+    for clients in list(_instances):
+        clients._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class ValueClients:
@@ -34,6 +49,7 @@ class ValueClients:
         initialize: Callable[..., Any] | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         **options: Any,
     ) -> None:
         """
@@ -51,7 +67,9 @@ class ValueClients:
         self._lock = threading.Lock()
         self._client: Any = None
         self._key: AgentKey | None = None
-        self._retry_at = 0.0
+        self._steady = steady
+        self._failed: tuple[float, float] | None = None
+        _instances.add(self)
 
     def current(self) -> Any:
         """The client to use now. While the Control Plane can't initialise another, the one that there is.
@@ -59,15 +77,30 @@ class ValueClients:
         :raises AgentKeyUnreadableError: only where no key could be read yet
         :raises Exception: what the SDK raises, only where there is no client yet
         """
-        with self._lock:
-            if self._client is None:
-                self._start()
-            elif self._keys.current() != self._key and self._clock() >= self._retry_at:
-                try:
+        if self._client is None:
+            with self._lock:
+                if self._client is None:
                     self._start()
-                except Exception:
-                    self._retry_at = self._clock() + RETRY_SECONDS
-            return self._client
+                return self._client
+        # One asks the Control Plane for another; the others go on with the one that there is.
+        if self._keys.current() != self._key and self._lock.acquire(blocking=False):
+            try:
+                if self._may_retry() and self._keys.current() != self._key:
+                    self._start()
+            except Exception:
+                self._failed = (self._clock(), self._steady())
+            finally:
+                self._lock.release()
+        return self._client
+
+    def _may_retry(self) -> bool:
+        if self._failed is None:
+            return True
+        clock, steady = self._failed
+        return max(self._clock() - clock, self._steady() - steady) >= RETRY_SECONDS
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()
 
     def _start(self) -> None:
         self._client, self._key = self._keys.call(
