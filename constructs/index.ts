@@ -1,3 +1,5 @@
+import "./peers";
+
 export { credentialsStatements, deployerStatements } from "./access/deployer-access";
 export type { FunctionAccess, PolicyStatement } from "./access/policy";
 export type { OutsideReader } from "./access/readers";
