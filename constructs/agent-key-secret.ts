@@ -3,24 +3,14 @@ import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-sec
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
 import { SECRET_TAGS } from "../core/contract";
-import { type FunctionAccess, type PolicyStatement, policyDocument } from "./access/policy";
-import {
-  checkOutsideReader,
-  type OutsideReader,
-  outsideReaderCondition,
-  outsideReaderPrincipal,
-} from "./access/readers";
+import { type PolicyStatement, policyDocument } from "./access/policy";
+import { type ReadOptions, readAccess } from "./access/read-access";
+import { checkOutsideReader, type OutsideReader } from "./access/readers";
+import { secretPolicy } from "./access/secret-policy";
 import { type AgentInstanceSettings, displayName } from "./environment/agent-instance";
 import type { ResolvedSettings } from "./environment/environment";
 import type { EnvironmentKey } from "./environment-key";
-import {
-  type AwsLocation,
-  agentKeySecretArn,
-  agentKeySecretArns,
-  agentKeySecretName,
-  functionNames,
-  roleArn,
-} from "./names";
+import { type AwsLocation, agentKeySecretArn, agentKeySecretName, functionNames, roleArn } from "./names";
 
 export interface AgentKeySecretProps {
   readonly settings: Pick<
@@ -44,16 +34,6 @@ export interface AgentKeySecretProps {
    * @default - its policy is somebody else's to keep
    */
   readonly environmentKey?: EnvironmentKey;
-}
-
-export interface ReadOptions {
-  /**
-   * Whether the reader has to name a staging label, AWSCURRENT or AWSPREVIOUS, in every read: so it reads no pending
-   * value by its version id either. Its denial also meets calls that name nothing, as many tools make them, and reads by
-   * version id.
-   * @default false
-   */
-  readonly strict?: boolean;
 }
 
 /**
@@ -130,222 +110,13 @@ export class AgentKeySecret extends Construct {
 
   private resourcePolicy(): PolicyStatement[] {
     const { settings, location } = this.props;
-    const statements = [
-      ...denyOtherAccounts(
-        location.accountId,
-        this.outsideReaders.map(({ reader }) => reader),
-      ),
-      ...this.outsideReaders.flatMap(({ reader, options }, n) =>
-        allowOutsideReader(reader, options, location, n),
-      ),
-    ];
-    const endpoints = settings.readThroughVpcEndpoints;
-    return endpoints.length === 0
-      ? statements
-      : [...statements, denyOutsideVpcEndpoints(endpoints, functionRoles(location, settings))];
+    return secretPolicy({
+      location,
+      readers: this.outsideReaders,
+      endpoints: settings.readThroughVpcEndpoints,
+      functionRoles: functionNames(settings).map((name) => roleArn(location, settings.iamPath, name)),
+    });
   }
-}
-
-/** What a reader of agent keys reads. */
-export interface ReadableSecrets {
-  /** ARN of one secret, or a pattern that matches the ARNs of several. */
-  readonly secretArn: string;
-  readonly region: string;
-  /** @default - no permission for a key is needed */
-  readonly encryptionKeyArn?: string;
-}
-
-/** Reading the current and the previous value, never one that is pending. */
-export function readAccess(
-  { secretArn, region, encryptionKeyArn }: ReadableSecrets,
-  options: ReadOptions = {},
-): PolicyStatement[] {
-  const viaService = { "kms:ViaService": `secretsmanager.${region}.amazonaws.com` };
-  const context = { "kms:EncryptionContext:SecretARN": secretArn };
-  return [
-    { Sid: "ReadAgentKey", Effect: "Allow", Action: READ, Resource: secretArn },
-    denyPending(secretArn, options),
-    ...(encryptionKeyArn
-      ? [
-          {
-            Sid: "DecryptAgentKey",
-            Effect: "Allow" as const,
-            Action: "kms:Decrypt",
-            Resource: encryptionKeyArn,
-            Condition: /[*?]/.test(secretArn)
-              ? { StringEquals: viaService, StringLike: context }
-              : { StringEquals: { ...viaService, ...context } },
-          },
-        ]
-      : []),
-  ];
-}
-
-/** The secrets of an environment's agent keys, as far as a function's permissions are concerned. */
-export interface AgentKeySecretsProps {
-  readonly settings: Pick<ResolvedSettings, "namePrefix" | "name" | "region">;
-  readonly location: AwsLocation;
-  /** @default - no permission for a key is needed */
-  readonly encryptionKeyArn?: string;
-}
-
-/**
- * What the rotation function may do: rotate the secrets of its environment that have itself as their rotation function.
- *
- * @param rotationFunctionArn exactly as configured on the secrets: an alias or a version is another ARN
- */
-export function rotateAccess(secrets: AgentKeySecretsProps, rotationFunctionArn: string): FunctionAccess {
-  return {
-    statements: [
-      {
-        Sid: "RotateAgentKeys",
-        Effect: "Allow",
-        Action: [
-          "secretsmanager:DescribeSecret",
-          "secretsmanager:GetSecretValue",
-          "secretsmanager:PutSecretValue",
-          "secretsmanager:UpdateSecretVersionStage",
-        ],
-        Resource: agentKeySecretArns(secrets.location, secrets.settings),
-        Condition: {
-          StringEquals: { "secretsmanager:resource/AllowRotationLambdaArn": rotationFunctionArn },
-        },
-      },
-      ...encryption(secrets),
-    ],
-  };
-}
-
-/**
- * What the provisioning function may do: read the secrets of its environment, and write only while no rotation is
- * configured, that is the first key of a secret. Later keys come from rotation alone.
- */
-export function provisionAccess(secrets: AgentKeySecretsProps): FunctionAccess {
-  const arns = agentKeySecretArns(secrets.location, secrets.settings);
-  return {
-    statements: [
-      {
-        Sid: "ReadAgentKeys",
-        Effect: "Allow",
-        Action: ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
-        Resource: arns,
-      },
-      {
-        Sid: "WriteFirstAgentKeys",
-        Effect: "Allow",
-        Action: "secretsmanager:PutSecretValue",
-        Resource: arns,
-        Condition: { Null: { "secretsmanager:resource/AllowRotationLambdaArn": "true" } },
-      },
-      ...encryption(secrets),
-    ],
-  };
-}
-
-function encryption({ settings, location, encryptionKeyArn }: AgentKeySecretsProps): PolicyStatement[] {
-  if (!encryptionKeyArn) return [];
-  return [
-    {
-      // Secrets Manager encrypts and decrypts with the permissions of its caller.
-      Sid: "EncryptAgentKeys",
-      Effect: "Allow",
-      Action: ["kms:Decrypt", "kms:GenerateDataKey"],
-      Resource: encryptionKeyArn,
-      Condition: {
-        StringEquals: { "kms:ViaService": `secretsmanager.${settings.region}.amazonaws.com` },
-        StringLike: { "kms:EncryptionContext:SecretARN": agentKeySecretArns(location, settings) },
-      },
-    },
-  ];
-}
-
-const READ = "secretsmanager:GetSecretValue";
-
-// A call that names no staging label carries no such key: "not equal" then holds, "equal for any value" doesn't.
-function denyPending(resource: string, { strict = false }: ReadOptions): PolicyStatement {
-  const stage = "secretsmanager:VersionStage";
-  return {
-    Sid: strict ? "OnlyCurrentAndPrevious" : "NotPending",
-    Effect: "Deny",
-    Action: READ,
-    Resource: resource,
-    Condition: strict
-      ? { StringNotEquals: { [stage]: ["AWSCURRENT", "AWSPREVIOUS"] } }
-      : { "ForAnyValue:StringEquals": { [stage]: "AWSPENDING" } },
-  };
-}
-
-// A denial beats whatever else is allowed, be it added by hand later. Calls by AWS services carry no account.
-function denyOtherAccounts(accountId: string, readers: readonly OutsideReader[]): PolicyStatement[] {
-  const denial = { Effect: "Deny", Principal: "*", Resource: "*" } as const;
-  const byPeople = { Bool: { "aws:PrincipalIsAWSService": "false" } };
-  const others = { StringNotEquals: { "aws:PrincipalAccount": accountId }, ...byPeople };
-  if (readers.length === 0) {
-    return [{ Sid: "DenyOtherAccounts", ...denial, Action: "secretsmanager:*", Condition: others }];
-  }
-  const roles = readers.flatMap((reader) => ("roleArn" in reader ? [reader.roleArn] : []));
-  const accounts = readers.flatMap((reader) => ("accountId" in reader ? [reader.accountId] : []));
-  return [
-    { Sid: "DenyOtherAccounts", ...denial, NotAction: READ, Condition: others },
-    {
-      Sid: "DenyOtherReaders",
-      ...denial,
-      Action: READ,
-      Condition: {
-        StringNotEquals: { "aws:PrincipalAccount": [accountId, ...accounts] },
-        ...(roles.length > 0 ? { ArnNotEquals: { "aws:PrincipalArn": roles } } : {}),
-        ...byPeople,
-      },
-    },
-  ];
-}
-
-function allowOutsideReader(
-  reader: OutsideReader,
-  options: ReadOptions,
-  { partition }: AwsLocation,
-  position: number,
-): PolicyStatement[] {
-  const principal = outsideReaderPrincipal(reader, partition);
-  const condition = outsideReaderCondition(reader);
-  const denial = denyPending("*", options);
-  return [
-    {
-      Sid: `ReadByReader${position}`,
-      Effect: "Allow",
-      Principal: principal,
-      Action: READ,
-      Resource: "*",
-      ...(Object.keys(condition).length > 0 ? { Condition: condition } : {}),
-    },
-    {
-      ...denial,
-      Sid: `${denial.Sid}${position}`,
-      // Of a denial, the account as principal means everybody in it: nobody there reads what is pending.
-      Principal: principal,
-      Condition: { ...denial.Condition, ...(options.strict ? condition : {}) },
-    },
-  ];
-}
-
-// Reads alone: whatever else is done to the secret, Terraform and Secrets Manager itself do from elsewhere.
-function denyOutsideVpcEndpoints(endpoints: readonly string[], exempt: readonly string[]): PolicyStatement {
-  return {
-    Sid: "DenyReadOutsideVpcEndpoints",
-    Effect: "Deny",
-    Principal: "*",
-    Action: READ,
-    Resource: "*",
-    Condition: {
-      StringNotEquals: { "aws:SourceVpce": endpoints },
-      ArnNotEquals: { "aws:PrincipalArn": exempt },
-      Bool: { "aws:PrincipalIsAWSService": "false" },
-    },
-  };
-}
-
-function functionRoles(location: AwsLocation, settings: AgentKeySecretProps["settings"]): string[] {
-  return functionNames(settings).map((name) => roleArn(location, settings.iamPath, name));
 }
 
 function mappingTags(

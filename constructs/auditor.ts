@@ -4,10 +4,11 @@ import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import { AUDIT_ENV, AUDIT_INTERVAL_MINUTES, WHOLE_DAY_WINDOW_HOURS } from "../core/contract";
-import type { FunctionAccess, PolicyStatement } from "./access/policy";
-import { type AgentKeySecretsProps, readAccess } from "./agent-key-secret";
+import { type AgentKeySecretsProps, auditAccess } from "./access/function-access";
+import { forTopic, through } from "./access/kms-use";
+import { allow, type FunctionAccess } from "./access/policy";
 import type { ResolvedSettings } from "./environment/environment";
-import { type AwsLocation, agentKeySecretArns, agentKeySecretNameParts, functionName } from "./names";
+import { type AwsLocation, agentKeySecretNameParts, functionName } from "./names";
 import { NodeFunction } from "./node-function";
 
 /** Less than from one run to the next, so that no two of them overlap. */
@@ -50,7 +51,7 @@ export class Auditor extends Construct {
       timeoutSeconds: TIMEOUT_SECONDS,
       access: [
         ...props.access,
-        auditSecretsAccess(secrets),
+        auditAccess(secrets),
         askRotationFunctionAccess(props),
         pageAccess(props),
         { environment: auditEnvironment(settings), statements: [] },
@@ -96,74 +97,25 @@ function auditEnvironment(settings: ResolvedSettings): Readonly<Record<string, s
   };
 }
 
-/** Reading, and asking Secrets Manager for a rotation. */
-function auditSecretsAccess({ settings, location, encryptionKeyArn }: AgentKeySecretsProps): FunctionAccess {
-  const secretArn = agentKeySecretArns(location, settings);
-  return {
-    statements: [
-      // Secrets Manager knows no permission to list some secrets only; no value is in a list.
-      { Sid: "ListSecrets", Effect: "Allow", Action: "secretsmanager:ListSecrets", Resource: "*" },
-      {
-        Sid: "AuditAgentKeys",
-        Effect: "Allow",
-        Action: [
-          "secretsmanager:DescribeSecret",
-          "secretsmanager:ListSecretVersionIds",
-          "secretsmanager:RotateSecret",
-        ],
-        Resource: secretArn,
-      },
-      ...readAccess({
-        secretArn,
-        region: settings.region,
-        ...(encryptionKeyArn ? { encryptionKeyArn } : {}),
-      }),
-    ],
-  };
-}
-
 /** Its self-test, and a look at who may invoke it; `RotateSecret` asks for the right to invoke it too. */
 function askRotationFunctionAccess({ rotationFunction }: AuditorProps): FunctionAccess {
   return {
     environment: { [AUDIT_ENV.rotationFunctionArn]: rotationFunction.arn },
     statements: [
-      {
-        Sid: "AskRotationFunction",
-        Effect: "Allow",
-        Action: ["lambda:GetPolicy", "lambda:InvokeFunction"],
-        Resource: rotationFunction.arn,
-      },
+      allow("AskRotationFunction", ["lambda:GetPolicy", "lambda:InvokeFunction"], rotationFunction.arn),
     ],
   };
 }
 
 function pageAccess({ topicArn, topicKeyArn, settings }: AuditorProps): FunctionAccess {
-  const useKey: PolicyStatement[] = topicKeyArn
-    ? [
-        {
-          Sid: "EncryptPages",
-          Effect: "Allow",
-          Action: ["kms:Decrypt", "kms:GenerateDataKey"],
-          Resource: topicKeyArn,
-          Condition: {
-            StringEquals: {
-              "kms:ViaService": `sns.${settings.region}.amazonaws.com`,
-              "kms:EncryptionContext:aws:sns:topicArn": topicArn,
-            },
-          },
-        },
-      ]
-    : [];
+  const condition = { StringEquals: { ...through("sns", settings.region), ...forTopic(topicArn) } };
   return {
     environment: { [AUDIT_ENV.alertTopicArn]: topicArn },
     statements: [
-      {
-        Sid: "Page",
-        Effect: "Allow",
-        Action: ["sns:ListSubscriptionsByTopic", "sns:Publish"],
-        Resource: topicArn,
-      },
-      ...useKey,
+      allow("Page", ["sns:ListSubscriptionsByTopic", "sns:Publish"], topicArn),
+      ...(topicKeyArn
+        ? [allow("EncryptPages", ["kms:Decrypt", "kms:GenerateDataKey"], topicKeyArn, condition)]
+        : []),
     ],
   };
 }

@@ -3,7 +3,8 @@ import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
 import { SECRET_TAGS } from "../core/contract";
-import { type PolicyStatement, policyDocument } from "./access/policy";
+import { forSecret, forTable, forTopic, through } from "./access/kms-use";
+import { type Condition, type PolicyStatement, policyDocument } from "./access/policy";
 import { type OutsideReader, outsideReaderCondition, outsideReaderPrincipal } from "./access/readers";
 import type { ResolvedSettings } from "./environment/environment";
 import {
@@ -45,7 +46,7 @@ export class EnvironmentKey extends Construct {
       deletionWindowInDays:
         settings.removal === "delete" ? DELETION_WINDOW_DAYS.short : DELETION_WINDOW_DAYS.long,
       policy: Lazy.stringValue({ produce: () => policyDocument([...this.statements(), ...this.admitted]) }),
-      // By which the deployer's policy tells it from the account's other keys.
+      // The deployer's policy tells it from the account's other keys by this tag.
       tags: { ...settings.tags, [SECRET_TAGS.environment]: settings.name },
       lifecycle: { preventDestroy: settings.removal === "protect" },
     });
@@ -68,8 +69,8 @@ export class EnvironmentKey extends Construct {
       Action: "kms:Decrypt",
       Resource: "*",
       Condition: {
-        StringEquals: { "kms:ViaService": `secretsmanager.${region}.amazonaws.com` },
-        StringLike: { "kms:EncryptionContext:SecretARN": secretArns },
+        StringEquals: through("secretsmanager", region),
+        StringLike: forSecret(secretArns),
         ...outsideReaderCondition(reader),
       },
     });
@@ -92,47 +93,22 @@ export class EnvironmentKey extends Construct {
         Resource: "*",
         Condition: { StringEquals: { "aws:SourceAccount": accountId } },
       },
-      this.useThrough("sns", "PublishByIam", action, {
-        StringEquals: { "kms:EncryptionContext:aws:sns:topicArn": topicArn },
-      }),
+      this.useThrough("sns", "PublishByIam", action, { StringEquals: forTopic(topicArn) }),
     );
   }
 
   private statements(): PolicyStatement[] {
     const { settings, location } = this.props;
-    const { region } = location;
-    const logGroups = functionNames(settings).map((name) => logGroupArn(location, `/aws/lambda/${name}`));
     return [
-      {
-        Sid: "AdministrationByIam",
-        Effect: "Allow",
-        Principal: this.account(),
-        Action: [
-          "kms:CancelKeyDeletion",
-          "kms:CreateAlias",
-          "kms:DeleteAlias",
-          "kms:Describe*",
-          "kms:Disable*",
-          "kms:Enable*",
-          "kms:Get*",
-          "kms:List*",
-          "kms:PutKeyPolicy",
-          "kms:RevokeGrant",
-          "kms:ScheduleKeyDeletion",
-          "kms:TagResource",
-          "kms:UntagResource",
-          "kms:Update*",
-        ],
-        Resource: "*",
-      },
+      this.administration(),
       this.useThrough("secretsmanager", "SecretsByIam", ["kms:Decrypt", "kms:GenerateDataKey"], {
-        StringLike: { "kms:EncryptionContext:SecretARN": agentKeySecretArns(location, settings) },
+        StringLike: forSecret(agentKeySecretArns(location, settings)),
       }),
       this.useThrough(
         "dynamodb",
         "IntentTableByIam",
         ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-        { StringEquals: { "kms:EncryptionContext:aws:dynamodb:tableName": intentTableName(settings) } },
+        { StringEquals: forTable(intentTableName(settings)) },
       ),
       // DynamoDB keeps a grant per table for its own upkeep; only AWS services may be given one.
       this.useThrough("dynamodb", "IntentTableGrantsByIam", "kms:CreateGrant", {
@@ -144,31 +120,64 @@ export class EnvironmentKey extends Construct {
         "kms:Decrypt",
         "kms:Encrypt",
       ]),
-      {
-        Sid: "Logs",
-        Effect: "Allow",
-        Principal: { Service: `logs.${region}.amazonaws.com` },
-        Action: ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-        Resource: "*",
-        Condition: { ArnEquals: { "kms:EncryptionContext:aws:logs:arn": logGroups } },
-      },
+      this.useForLogs(),
     ];
+  }
+
+  private administration(): PolicyStatement {
+    return {
+      Sid: "AdministrationByIam",
+      Effect: "Allow",
+      Principal: this.account(),
+      Action: [
+        "kms:CancelKeyDeletion",
+        "kms:CreateAlias",
+        "kms:DeleteAlias",
+        "kms:Describe*",
+        "kms:Disable*",
+        "kms:Enable*",
+        "kms:Get*",
+        "kms:List*",
+        "kms:PutKeyPolicy",
+        "kms:RevokeGrant",
+        "kms:ScheduleKeyDeletion",
+        "kms:TagResource",
+        "kms:UntagResource",
+        "kms:Update*",
+      ],
+      Resource: "*",
+    };
+  }
+
+  private useForLogs(): PolicyStatement {
+    const { settings, location } = this.props;
+    const logGroups = functionNames(settings).map((name) => logGroupArn(location, `/aws/lambda/${name}`));
+    return {
+      Sid: "Logs",
+      Effect: "Allow",
+      Principal: { Service: `logs.${location.region}.amazonaws.com` },
+      Action: ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+      Resource: "*",
+      Condition: { ArnEquals: { "kms:EncryptionContext:aws:logs:arn": logGroups } },
+    };
   }
 
   private useThrough(
     service: string,
     sid: string,
     action: string | readonly string[],
-    condition: PolicyStatement["Condition"] = {},
+    condition: Condition = {},
   ): PolicyStatement {
-    const viaService = { "kms:ViaService": `${service}.${this.props.location.region}.amazonaws.com` };
     return {
       Sid: sid,
       Effect: "Allow",
       Principal: this.account(),
       Action: action,
       Resource: "*",
-      Condition: { ...condition, StringEquals: { ...viaService, ...condition.StringEquals } },
+      Condition: {
+        ...condition,
+        StringEquals: { ...through(service, this.props.location.region), ...condition.StringEquals },
+      },
     };
   }
 

@@ -1,10 +1,12 @@
-export { credentialsStatements, deployerStatements } from "./access/deployer-access";
+export { deployerStatements } from "./access/deployer-access";
 export type { FunctionAccess, PolicyStatement } from "./access/policy";
+export type { ReadOptions } from "./access/read-access";
 export type { OutsideReader } from "./access/readers";
+export { credentialsStatements } from "./access/state-access";
 export { AgentInstance, type AgentInstanceProps } from "./agent-instance";
 export { AgentKey, type AgentKeyProps } from "./agent-key";
 export { AgentKeyRotation, type AgentKeyRotationProps } from "./agent-key-rotation";
-export { AgentKeySecret, type AgentKeySecretProps, type ReadOptions } from "./agent-key-secret";
+export { AgentKeySecret, type AgentKeySecretProps } from "./agent-key-secret";
 export { AgentKeys, type AgentKeysProps } from "./agent-keys";
 export { AgentKeysStack, type AgentKeysStackProps } from "./agent-keys-stack";
 export type { AgentKeyReference, AgentKeySource } from "./agents/agent-key-source";

@@ -1,7 +1,8 @@
 import { DynamodbTable } from "@cdktf/provider-aws/lib/dynamodb-table";
 import { Construct } from "constructs";
 import { AUDITOR_PARTITION, FUNCTION_ENV, INTENT_TABLE_KEYS } from "../core/contract";
-import type { FunctionAccess, PolicyStatement } from "./access/policy";
+import { forTable, through } from "./access/kms-use";
+import { allow, type FunctionAccess, type PolicyStatement } from "./access/policy";
 import type { ResolvedSettings } from "./environment/environment";
 import { type AwsLocation, intentTableName } from "./names";
 
@@ -48,9 +49,7 @@ export class IntentTable extends Construct {
 
   /** Looking whether an operator has ordered a mint. Goes with `writeAccess`, which has what the table's key needs. */
   readAccess(): FunctionAccess {
-    return {
-      statements: [{ Sid: "ReadIntents", Effect: "Allow", Action: "dynamodb:GetItem", Resource: this.arn }],
-    };
+    return { statements: [allow("ReadIntents", "dynamodb:GetItem", this.arn)] };
   }
 
   /** Looking at all intents, and keeping the auditor's own records; intents can't be written with it. */
@@ -58,14 +57,10 @@ export class IntentTable extends Construct {
     return {
       environment: { [FUNCTION_ENV.intentTable]: this.tableName },
       statements: [
-        { Sid: "ReadAllIntents", Effect: "Allow", Action: "dynamodb:Scan", Resource: this.arn },
-        {
-          Sid: "KeepAuditRecords",
-          Effect: "Allow",
-          Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-          Resource: this.arn,
-          Condition: { "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": [AUDITOR_PARTITION] } },
-        },
+        allow("ReadAllIntents", "dynamodb:Scan", this.arn),
+        allow("KeepAuditRecords", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], this.arn, {
+          "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": [AUDITOR_PARTITION] },
+        }),
         ...this.useKey(),
       ],
     };
@@ -76,12 +71,7 @@ export class IntentTable extends Construct {
     return {
       environment: { [FUNCTION_ENV.intentTable]: this.tableName },
       statements: [
-        {
-          Sid: "WriteIntents",
-          Effect: "Allow",
-          Action: ["dynamodb:PutItem", "dynamodb:UpdateItem"],
-          Resource: this.arn,
-        },
+        allow("WriteIntents", ["dynamodb:PutItem", "dynamodb:UpdateItem"], this.arn),
         ...this.useKey(),
       ],
     };
@@ -91,19 +81,7 @@ export class IntentTable extends Construct {
   private useKey(): PolicyStatement[] {
     const { settings, location, encryptionKeyArn } = this.props;
     if (!encryptionKeyArn) return [];
-    return [
-      {
-        Sid: "UseIntentTableKey",
-        Effect: "Allow",
-        Action: "kms:Decrypt",
-        Resource: encryptionKeyArn,
-        Condition: {
-          StringEquals: {
-            "kms:ViaService": `dynamodb.${location.region}.amazonaws.com`,
-            "kms:EncryptionContext:aws:dynamodb:tableName": intentTableName(settings),
-          },
-        },
-      },
-    ];
+    const condition = { ...through("dynamodb", location.region), ...forTable(intentTableName(settings)) };
+    return [allow("UseIntentTableKey", "kms:Decrypt", encryptionKeyArn, { StringEquals: condition })];
   }
 }

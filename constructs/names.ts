@@ -85,3 +85,8 @@ export function logGroupArn({ partition, region, accountId }: AwsLocation, name:
 export function roleArn({ partition, accountId }: AwsLocation, path: string, name: string): string {
   return `arn:${partition}:iam::${accountId}:role${path}${name}`;
 }
+
+export function partitionOf(region: string): string {
+  if (region.startsWith("cn-")) return "aws-cn";
+  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+}

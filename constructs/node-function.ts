@@ -6,7 +6,7 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { AssetType, Fn, TerraformAsset, Token } from "cdktf";
 import { Construct } from "constructs";
-import { type FunctionAccess, type PolicyStatement, policyDocument } from "./access/policy";
+import { allow, type FunctionAccess, type PolicyStatement, policyDocument } from "./access/policy";
 import { LAMBDA_ENVIRONMENT_BYTES } from "./environment/control-plane";
 import type { ResolvedSettings } from "./environment/environment";
 import { type AwsLocation, functionArn, logGroupArn } from "./names";
@@ -132,12 +132,7 @@ function fitting(
 }
 
 function writeLog(logGroup: string): PolicyStatement {
-  return {
-    Sid: "WriteLog",
-    Effect: "Allow",
-    Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-    Resource: `${logGroup}:*`,
-  };
+  return allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroup}:*`);
 }
 
 /** The actions that Lambda itself needs to put a function into a VPC; denied to the function's own code. */
@@ -154,7 +149,7 @@ const NETWORK_INTERFACE_ACTIONS = [
 // is created; the calls of a function's code carry `lambda:SourceFunctionArn`, those of Lambda itself don't.
 function useNetwork(sourceFunctionArn: string): PolicyStatement[] {
   return [
-    { Sid: "NetworkInterfaces", Effect: "Allow", Action: NETWORK_INTERFACE_ACTIONS, Resource: "*" },
+    allow("NetworkInterfaces", NETWORK_INTERFACE_ACTIONS, "*"),
     {
       Sid: "NetworkInterfacesNotByCode",
       Effect: "Deny",

@@ -2,7 +2,8 @@ import { DataAwsSecretsmanagerSecret } from "@cdktf/provider-aws/lib/data-aws-se
 import { Construct } from "constructs";
 import { FUNCTION_ENV } from "../../core/contract";
 import type { ResolvedSettings } from "../environment/environment";
-import type { FunctionAccess } from "./policy";
+import { forSecret, through } from "./kms-use";
+import { allow, type FunctionAccess, type PolicyStatement } from "./policy";
 
 export interface ControlPlaneAccessProps {
   readonly settings: Pick<ResolvedSettings, "region" | "controlPlane">;
@@ -27,40 +28,31 @@ export class ControlPlaneAccess extends Construct {
 
   /** Calling the Control Plane as its operator. */
   callAccess(): FunctionAccess {
-    const { region, controlPlane } = this.props.settings;
+    const { url, auth, gracePeriodHours, caCertificate, proxyUrl } = this.props.settings.controlPlane;
     return {
       environment: {
-        [FUNCTION_ENV.controlPlaneUrl]: controlPlane.url,
-        [FUNCTION_ENV.controlPlaneAuth]: controlPlane.auth,
+        [FUNCTION_ENV.controlPlaneUrl]: url,
+        [FUNCTION_ENV.controlPlaneAuth]: auth,
         [FUNCTION_ENV.apiKeySecretArn]: this.apiKeySecretArn,
-        [FUNCTION_ENV.gracePeriodHours]: String(controlPlane.gracePeriodHours),
-        ...(controlPlane.caCertificate ? { [FUNCTION_ENV.controlPlaneCa]: controlPlane.caCertificate } : {}),
-        ...(controlPlane.proxyUrl ? { [FUNCTION_ENV.controlPlaneProxy]: controlPlane.proxyUrl } : {}),
+        [FUNCTION_ENV.gracePeriodHours]: String(gracePeriodHours),
+        ...(caCertificate && { [FUNCTION_ENV.controlPlaneCa]: caCertificate }),
+        ...(proxyUrl && { [FUNCTION_ENV.controlPlaneProxy]: proxyUrl }),
       },
       statements: [
-        {
-          Sid: "ReadOperatorApiKey",
-          Effect: "Allow",
-          Action: "secretsmanager:GetSecretValue",
-          Resource: this.apiKeySecretArn,
-        },
-        ...(controlPlane.apiKeyKmsKeyArn
-          ? [
-              {
-                Sid: "DecryptOperatorApiKey",
-                Effect: "Allow" as const,
-                Action: "kms:Decrypt",
-                Resource: controlPlane.apiKeyKmsKeyArn,
-                Condition: {
-                  StringEquals: {
-                    "kms:ViaService": `secretsmanager.${region}.amazonaws.com`,
-                    "kms:EncryptionContext:SecretARN": this.apiKeySecretArn,
-                  },
-                },
-              },
-            ]
-          : []),
+        allow("ReadOperatorApiKey", "secretsmanager:GetSecretValue", this.apiKeySecretArn),
+        ...this.useKey(),
       ],
     };
+  }
+
+  private useKey(): PolicyStatement[] {
+    const { region, controlPlane } = this.props.settings;
+    if (!controlPlane.apiKeyKmsKeyArn) return [];
+    const condition = { ...through("secretsmanager", region), ...forSecret(this.apiKeySecretArn) };
+    return [
+      allow("DecryptOperatorApiKey", "kms:Decrypt", controlPlane.apiKeyKmsKeyArn, {
+        StringEquals: condition,
+      }),
+    ];
   }
 }

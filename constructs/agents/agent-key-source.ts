@@ -1,8 +1,8 @@
 import { AGENT_KEY_FIELD, AGENT_KEY_VARIABLES } from "../../core/contract";
 import { arnParts } from "../../core/rules";
 import type { PolicyStatement } from "../access/policy";
+import { readAccess } from "../access/read-access";
 import { AgentKey } from "../agent-key";
-import { readAccess } from "../agent-key-secret";
 import { AgentKeys } from "../agent-keys";
 import { type AwsLocation, agentKeySecretArns, agentKeySecretName } from "../names";
 

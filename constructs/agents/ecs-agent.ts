@@ -3,20 +3,25 @@ import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-ru
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
-import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRole, type IamRoleConfig } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SfnStateMachine } from "@cdktf/provider-aws/lib/sfn-state-machine";
 import { Construct } from "constructs";
 import { AGENT_KEY_FIELD } from "../../core/contract";
-import { policyDocument } from "../access/policy";
+import { allow, policyDocument } from "../access/policy";
+import { optional, text, wholeNumber } from "../environment/schema";
 import type { AwsLocation } from "../names";
 import { type AgentKeyReference, type AgentKeySource, consumedAgentKeys } from "./agent-key-source";
-import { EVENT_AGE_SECONDS, newKeyPattern, trustInRule } from "./label-events";
+import { checkProps, nameOfUpTo } from "./check-props";
+import { restartDefinition, trustInStateMachine } from "./ecs-restart";
+import { DELIVERY, newKeyPattern, trustInRule } from "./label-events";
 
 /** What EventBridge allows for one rule. */
 const MAX_SERVICES = 5;
 /** IAM's limit for a role is 64, and the longest name made here has these more. */
 const MAX_NAME_LENGTH = 64 - "-restart".length;
+
+const RESTART_LIMIT_MINUTES = 60;
 
 export interface EcsServiceName {
   /** Name of the cluster, not its ARN. */
@@ -35,7 +40,7 @@ export interface EcsAgentProps {
   /** The services that have the key in their environment, one to five, with rolling deployments. */
   readonly services: readonly EcsServiceName[];
   /**
-   * The SNS topic that is told where a service isn't on its new key, such as `agentKeys.alertTopicArn`; `"none"` says in so
+   * The SNS topic that is told if a service isn't on its new key, such as `agentKeys.alertTopicArn`; `"none"` says in so
    * many words that nobody is.
    */
   readonly alarmTopicArn: string | "none";
@@ -75,23 +80,17 @@ export class EcsAgent extends Construct {
   readonly readPolicy: IamRolePolicy;
   readonly stateMachine: SfnStateMachine;
 
+  private readonly props: EcsAgentProps;
+  private readonly location: AwsLocation;
+
   constructor(scope: Construct, id: string, props: EcsAgentProps) {
     super(scope, id);
     check(props, this.node.path);
-    const {
-      name,
-      services,
-      iamPath = "/",
-      permissionsBoundaryArn,
-      tags = {},
-      restartLimitMinutes = 60,
-    } = props;
-    const keys = consumedAgentKeys(props.agentKey);
-    const location: AwsLocation = {
-      ...keys.location,
-      accountId: new DataAwsCallerIdentity(this, "account").accountId,
-    };
-    const { partition, region, accountId } = location;
+    this.props = props;
+    const { name, executionRoleName, agentKey, alarmTopicArn } = props;
+    const keys = consumedAgentKeys(agentKey);
+    const { accountId } = new DataAwsCallerIdentity(this, "account");
+    this.location = { ...keys.location, accountId };
 
     this.secrets = keys.variables.map((variable) => ({
       name: variable.name,
@@ -99,113 +98,113 @@ export class EcsAgent extends Construct {
     }));
     this.readPolicy = new IamRolePolicy(this, "read", {
       name: `read-agent-key-${name}`,
-      role: props.executionRoleName,
+      role: executionRoleName,
       policy: policyDocument(keys.statements),
     });
+    this.stateMachine = this.makeStateMachine();
+    const rule = this.startWithEvents(newKeyPattern(keys));
+    this.admitEventsFrom(otherAccounts(agentKey));
+    if (alarmTopicArn !== "none") this.alarm(alarmTopicArn, rule);
+  }
 
-    const roles = {
-      path: iamPath,
-      tags,
-      ...(permissionsBoundaryArn === undefined ? {} : { permissionsBoundary: permissionsBoundaryArn }),
-    };
-    const stateMachineName = `${name}-agent-key-restart`;
-    const reeventRole = new IamRole(this, "restart-role", {
-      ...roles,
+  /** What restarts a service. */
+  private makeStateMachine(): SfnStateMachine {
+    const { name, services, tags = {}, restartLimitMinutes = RESTART_LIMIT_MINUTES } = this.props;
+    const { partition, region, accountId } = this.location;
+    const role = this.role("restart-role", {
       name: `${name}-restart`,
       description: `Deploys the services of ${name} anew when there is a new agent key`,
-      assumeRolePolicy: trustInStateMachine(location, stateMachineName),
+      assumeRolePolicy: trustInStateMachine(this.location, stateMachineName(name)),
     });
-    const reeventPolicy = new IamRolePolicy(this, "restart-policy", {
+    const policy = new IamRolePolicy(this, "restart-policy", {
       name: "restart",
-      role: reeventRole.name,
+      role: role.name,
       policy: policyDocument([
-        {
-          Sid: "RestartServices",
-          Effect: "Allow",
-          Action: ["ecs:DescribeServices", "ecs:UpdateService"],
-          Resource: services.map(
+        allow(
+          "RestartServices",
+          ["ecs:DescribeServices", "ecs:UpdateService"],
+          services.map(
             ({ cluster, service }) =>
               `arn:${partition}:ecs:${region}:${accountId}:service/${cluster}/${service}`,
           ),
-        },
+        ),
       ]),
     });
-    this.stateMachine = new SfnStateMachine(this, "restart", {
-      name: stateMachineName,
-      roleArn: reeventRole.arn,
+    return new SfnStateMachine(this, "restart", {
+      name: stateMachineName(name),
+      roleArn: role.arn,
       definition: JSON.stringify(restartDefinition(partition, restartLimitMinutes)),
       tags,
-      dependsOn: [reeventPolicy],
+      dependsOn: [policy],
     });
+  }
 
+  /** Has EventBridge start a restart of each service whenever there is a new key. */
+  private startWithEvents(eventPattern: string): CloudwatchEventRule {
+    const { name, services, tags = {} } = this.props;
     const ruleName = `${name}-agent-key`;
     const rule = new CloudwatchEventRule(this, "rule", {
       name: ruleName,
       description: `A new agent key of ${name}`,
       state: "ENABLED",
-      eventPattern: newKeyPattern(keys),
+      eventPattern,
       tags,
     });
-    const eventRole = new IamRole(this, "event-role", {
-      ...roles,
+    const role = this.role("event-role", {
       name: `${name}-event`,
       description: `Starts the restart of ${name} when there is a new agent key`,
-      assumeRolePolicy: trustInRule(location, ruleName),
+      assumeRolePolicy: trustInRule(this.location, ruleName),
     });
-    const eventPolicy = new IamRolePolicy(this, "event-policy", {
+    const policy = new IamRolePolicy(this, "event-policy", {
       name: "start",
-      role: eventRole.name,
+      role: role.name,
       policy: policyDocument([
-        {
-          Sid: "StartRestart",
-          Effect: "Allow",
-          Action: "states:StartExecution",
-          Resource: this.stateMachine.arn,
-        },
+        allow("StartRestart", "states:StartExecution", this.stateMachine.arn),
       ]),
     });
-    services.forEach((service, index) => {
+    services.forEach(({ cluster, service }, index) => {
       new CloudwatchEventTarget(this, `target-${index}`, {
         rule: rule.name,
         targetId: `service-${index}`,
         arn: this.stateMachine.arn,
-        roleArn: eventRole.arn,
-        input: JSON.stringify({ cluster: service.cluster, service: service.service }),
-        retryPolicy: { maximumEventAgeInSeconds: EVENT_AGE_SECONDS, maximumRetryAttempts: 185 },
-        dependsOn: [eventPolicy],
+        roleArn: role.arn,
+        input: JSON.stringify({ cluster, service }),
+        retryPolicy: DELIVERY,
+        dependsOn: [policy],
       });
     });
-    for (const account of otherAccounts(props.agentKey)) {
+    return rule;
+  }
+
+  private role(id: string, role: Pick<IamRoleConfig, "name" | "description" | "assumeRolePolicy">): IamRole {
+    const { iamPath = "/", permissionsBoundaryArn, tags = {} } = this.props;
+    return new IamRole(this, id, {
+      path: iamPath,
+      tags,
+      ...(permissionsBoundaryArn === undefined ? {} : { permissionsBoundary: permissionsBoundaryArn }),
+      ...role,
+    });
+  }
+
+  private admitEventsFrom(accounts: readonly string[]): void {
+    for (const account of accounts) {
       new CloudwatchEventPermission(this, `events-from-${account}`, {
-        statementId: `${name}-agent-key-${account}`,
+        statementId: `${this.props.name}-agent-key-${account}`,
         principal: account,
         action: "events:PutEvents",
       });
     }
-    if (props.alarmTopicArn !== "none") this.alarm(props.alarmTopicArn, name, rule, tags);
   }
 
-  private alarm(
-    topicArn: string,
-    name: string,
-    rule: CloudwatchEventRule,
-    tags: Record<string, string>,
-  ): void {
-    const metric = (
-      id: string,
-      namespace: string,
-      metricName: string,
-      dimensions: Record<string, string>,
-    ) => ({
-      id,
-      metric: { namespace, metricName, dimensions, period: 60, stat: "Sum" },
-    });
+  /** Is raised by a restart that failed, took too long or was not started. */
+  private alarm(topicArn: string, rule: CloudwatchEventRule): void {
+    const { name, tags = {} } = this.props;
     const machine = { StateMachineArn: this.stateMachine.arn };
     new CloudwatchMetricAlarm(this, "alarm", {
-      alarmName: `${name}-agent-key-restart`,
+      alarmName: stateMachineName(name),
       alarmDescription:
         `A service of ${name} may still have its old agent key, which works until the grace period ends. Look at the last ` +
-        `execution of the state machine ${name}-agent-key-restart, and deploy the service anew.`,
+        `execution of the state machine ${stateMachineName(name)}, and deploy the service anew.`,
       comparisonOperator: "GreaterThanThreshold",
       threshold: 0,
       evaluationPeriods: 1,
@@ -227,52 +226,52 @@ export class EcsAgent extends Construct {
   }
 }
 
+const stateMachineName = (name: string) => `${name}-agent-key-restart`;
+
+const metric = (
+  id: string,
+  namespace: string,
+  metricName: string,
+  dimensions: Readonly<Record<string, string>>,
+) => ({ id, metric: { namespace, metricName, dimensions, period: 60, stat: "Sum" } });
+
 function check({ name, services, restartLimitMinutes, alarmTopicArn }: EcsAgentProps, path: string): void {
-  const refuse = (field: string, rule: string, got: unknown, fix: string) => {
-    throw new Error(
-      `${path}: \`${field}\` ${rule}; got: ${JSON.stringify(got) ?? "nothing"}. To fix: ${fix}.`,
-    );
-  };
-  if (!/^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/.test(name) || name.length > MAX_NAME_LENGTH) {
-    refuse(
-      "name",
-      `must be 1–${MAX_NAME_LENGTH} letters, digits and single hyphens between them`,
-      name,
-      "choose a shorter or simpler name",
-    );
-  }
-  if (services.length < 1 || services.length > MAX_SERVICES) {
-    refuse(
-      "services",
-      `must name 1–${MAX_SERVICES} services`,
+  const withoutArn = text(
+    "must name the cluster without its ARN",
+    (cluster) => !cluster.includes("/"),
+    "give the part after the last slash",
+  );
+  checkProps(path, {
+    name: [nameOfUpTo(MAX_NAME_LENGTH), name],
+    services: [
+      wholeNumber(
+        `must name 1–${MAX_SERVICES} services`,
+        (count) => count >= 1 && count <= MAX_SERVICES,
+        "make another EcsAgent for the others; EventBridge starts five targets for a rule",
+      ),
       services.length,
-      "make another EcsAgent for the others; EventBridge starts five targets for a rule",
-    );
-  }
-  for (const { cluster } of services) {
-    if (!cluster.includes("/")) continue;
-    refuse(
-      "services",
-      "must name the cluster without its ARN",
-      cluster,
-      "give the part after the last slash",
-    );
-  }
-  if (
-    restartLimitMinutes !== undefined &&
-    !(Number.isInteger(restartLimitMinutes) && restartLimitMinutes >= 5)
-  ) {
-    refuse(
-      "restartLimitMinutes",
-      "must be a whole number of minutes from 5 on",
+    ],
+    ...Object.fromEntries(
+      services.map(({ cluster }, index) => [`services[${index}].cluster`, [withoutArn, cluster] as const]),
+    ),
+    restartLimitMinutes: [
+      optional(
+        wholeNumber(
+          "must be a whole number of minutes from 5 on",
+          (minutes) => minutes >= 5,
+          "choose one",
+        ),
+      ),
       restartLimitMinutes,
-      "choose one",
-    );
-  }
-  if (!alarmTopicArn) refuse("alarmTopicArn", "is required", alarmTopicArn, 'name a topic, or write "none"');
+    ],
+    alarmTopicArn: [
+      text("is required", (topic) => topic !== "", 'name a topic, or write "none"'),
+      alarmTopicArn,
+    ],
+  });
 }
 
-/** Of references, the accounts that their ARNs name: those events come from elsewhere. */
+/** The accounts that the ARNs of references name: their events come from elsewhere. */
 function otherAccounts(source: AgentKeySource): string[] {
   const references = [source]
     .flat()
@@ -281,95 +280,4 @@ function otherAccounts(source: AgentKeySource): string[] {
     .map(({ secretArn }) => secretArn.split(":")[4])
     .filter((account) => account !== undefined);
   return [...new Set(accounts)];
-}
-
-function trustInStateMachine({ partition, region, accountId }: AwsLocation, name: string): string {
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Allow",
-        Principal: { Service: "states.amazonaws.com" },
-        Action: "sts:AssumeRole",
-        Condition: {
-          StringEquals: { "aws:SourceAccount": accountId },
-          ArnEquals: {
-            "aws:SourceArn": `arn:${partition}:states:${region}:${accountId}:stateMachine:${name}`,
-          },
-        },
-      },
-    ],
-  });
-}
-
-/** About 20 minutes in all: ECS throttles, and a service that is being made isn't there yet. */
-const RETRY = [
-  {
-    ErrorEquals: ["States.ALL"],
-    IntervalSeconds: 10,
-    BackoffRate: 2,
-    MaxDelaySeconds: 300,
-    MaxAttempts: 8,
-    JitterStrategy: "FULL",
-  },
-];
-const LOOK_EVERY_SECONDS = 15;
-
-/**
- * Forces a new deployment of the service that the input names, and waits until a deployment of that age or a younger one
- * is complete. One that is older than ours and primary again is what ECS has rolled back to.
- */
-function restartDefinition(partition: string, limitMinutes: number) {
-  const primary = "Deployments[Status='PRIMARY']";
-  return {
-    Comment: "Deploys an ECS service anew, for its new agent key",
-    QueryLanguage: "JSONata",
-    TimeoutSeconds: limitMinutes * 60,
-    StartAt: "Deploy",
-    States: {
-      Deploy: {
-        Type: "Task",
-        Resource: `arn:${partition}:states:::aws-sdk:ecs:updateService`,
-        Arguments: {
-          Cluster: "{% $states.input.cluster %}",
-          Service: "{% $states.input.service %}",
-          ForceNewDeployment: true,
-        },
-        Assign: {
-          cluster: "{% $states.input.cluster %}",
-          service: "{% $states.input.service %}",
-          since: `{% $states.result.Service.${primary}.CreatedAt %}`,
-        },
-        Output: {},
-        Retry: RETRY,
-        Next: "Wait",
-      },
-      Wait: { Type: "Wait", Seconds: LOOK_EVERY_SECONDS, Next: "Look" },
-      Look: {
-        Type: "Task",
-        Resource: `arn:${partition}:states:::aws-sdk:ecs:describeServices`,
-        Arguments: { Cluster: "{% $cluster %}", Services: ["{% $service %}"] },
-        Output: `{% $states.result.Services[0].${primary} %}`,
-        Retry: RETRY,
-        Next: "Judge",
-      },
-      Judge: {
-        Type: "Choice",
-        Choices: [
-          {
-            Condition: "{% $states.input.RolloutState = 'FAILED' or $states.input.CreatedAt < $since %}",
-            Next: "NotDeployed",
-          },
-          { Condition: "{% $states.input.RolloutState = 'COMPLETED' %}", Next: "Deployed" },
-        ],
-        Default: "Wait",
-      },
-      Deployed: { Type: "Succeed" },
-      NotDeployed: {
-        Type: "Fail",
-        Error: "DeploymentFailed",
-        Cause: "ECS gave the deployment up; tasks may still have the old agent key",
-      },
-    },
-  };
 }

@@ -6,7 +6,9 @@ import { stringify } from "yaml";
 import { AGENT_KEY_FIELD } from "../../core/contract";
 import { ARN_PATTERNS } from "../../core/rules";
 import { policyDocument } from "../access/policy";
+import { optional, orReference, text, wholeNumber } from "../environment/schema";
 import { type AgentKeySource, consumedAgentKeys } from "./agent-key-source";
+import { checkProps } from "./check-props";
 
 const REFRESH_SECONDS = 300;
 
@@ -144,32 +146,40 @@ export class KubernetesAgent extends Construct {
   }
 }
 
-const isDnsLabel = (value: string) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value);
+const dnsLabel = text(
+  "must be a DNS label: 1–63 lower-case letters, digits and hyphens between them",
+  /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+  "choose a name that Kubernetes takes",
+);
 
 function check(
   { name, namespace, refreshSeconds, oidcProviderArn }: KubernetesAgentProps,
   path: string,
 ): void {
-  const refuse = (field: string, rule: string, got: unknown, fix: string) => {
-    throw new Error(`${path}: \`${field}\` ${rule}; got: ${JSON.stringify(got)}. To fix: ${fix}.`);
-  };
-  for (const [field, value] of Object.entries({ name, namespace })) {
-    if (isDnsLabel(value)) continue;
-    const rule = "must be a DNS label: 1–63 lower-case letters, digits and hyphens between them";
-    refuse(field, rule, value, "choose a name that Kubernetes takes");
-  }
-  if (refreshSeconds !== undefined && !(Number.isInteger(refreshSeconds) && refreshSeconds >= 1)) {
-    refuse(
-      "refreshSeconds",
-      "must be a whole number of seconds from 1 on",
+  checkProps(path, {
+    name: [dnsLabel, name],
+    namespace: [dnsLabel, namespace],
+    refreshSeconds: [
+      optional(
+        wholeNumber(
+          "must be a whole number of seconds from 1 on",
+          (seconds) => seconds >= 1,
+          "choose such a number",
+        ),
+      ),
       refreshSeconds,
-      "choose such a number",
-    );
-  }
-  if (!Token.isUnresolved(oidcProviderArn) && !ARN_PATTERNS.oidcProvider.test(oidcProviderArn)) {
-    const rule = "must be the ARN of an IAM OIDC provider";
-    refuse("oidcProviderArn", rule, oidcProviderArn, "take the `arn` of the cluster's provider in IAM");
-  }
+    ],
+    oidcProviderArn: [
+      orReference(
+        text(
+          "must be the ARN of an IAM OIDC provider",
+          ARN_PATTERNS.oidcProvider,
+          "take the `arn` of the cluster's provider in IAM",
+        ),
+      ),
+      oidcProviderArn,
+    ],
+  });
 }
 
 /** https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html */

@@ -3,12 +3,13 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
-import { policyDocument } from "../access/policy";
+import { allow, policyDocument } from "../access/policy";
 import type { AwsLocation } from "../names";
 import { type AgentKeySource, type ConsumedAgentKeys, consumedAgentKeys } from "./agent-key-source";
 
 /** How long EventBridge tries to deliver an event before it gives up, in seconds. Its own default is a day: the grace. */
 export const EVENT_AGE_SECONDS = 3_600;
+export const DELIVERY = { maximumEventAgeInSeconds: EVENT_AGE_SECONDS, maximumRetryAttempts: 185 };
 
 /**
  * The pattern of the event that AWSCURRENT was moved to a new key of these. Secrets Manager sends it for every secret,
@@ -68,9 +69,7 @@ export class NewKeyForwarding extends Construct {
     const policy = new IamRolePolicy(this, "policy", {
       name: "send",
       role: role.name,
-      policy: policyDocument([
-        { Sid: "SendEvents", Effect: "Allow", Action: "events:PutEvents", Resource: eventBusArn },
-      ]),
+      policy: policyDocument([allow("SendEvents", "events:PutEvents", eventBusArn)]),
     });
     this.rule = new CloudwatchEventRule(this, "rule", {
       name,

@@ -5,10 +5,11 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { Construct } from "constructs";
-import { policyDocument } from "../access/policy";
+import { allow, policyDocument } from "../access/policy";
 import type { AgentKey } from "../agent-key";
 import { type AgentKeyReference, consumedAgentKeys } from "./agent-key-source";
-import { EVENT_AGE_SECONDS, newKeyPattern } from "./label-events";
+import { checkProps, nameOfUpTo } from "./check-props";
+import { DELIVERY, EVENT_AGE_SECONDS, newKeyPattern } from "./label-events";
 
 /** EventBridge's limit for the name of a rule is 64, and it is the longest made here. */
 const MAX_NAME_LENGTH = 64 - "-new-agent-keys".length;
@@ -45,7 +46,7 @@ export class RunnerAgent extends Construct {
   constructor(scope: Construct, id: string, props: RunnerAgentProps) {
     super(scope, id);
     const { agentKey, name, roleName, tags = {} } = props;
-    checkName(name, this.node.path);
+    checkProps(this.node.path, { name: [nameOfUpTo(MAX_NAME_LENGTH), name] });
     const keys = consumedAgentKeys(agentKey);
     const resourceName = `${name}-new-agent-keys`;
 
@@ -79,7 +80,7 @@ export class RunnerAgent extends Construct {
       rule: rule.name,
       targetId: "queue",
       arn: this.queue.arn,
-      retryPolicy: { maximumEventAgeInSeconds: EVENT_AGE_SECONDS, maximumRetryAttempts: 185 },
+      retryPolicy: DELIVERY,
       dependsOn: [queuePolicy],
     });
     if ("secretArn" in agentKey) {
@@ -96,23 +97,10 @@ export class RunnerAgent extends Construct {
       role: roleName,
       policy: policyDocument([
         ...keys.statements,
-        {
-          Sid: "ReceiveNewKeys",
-          Effect: "Allow",
-          Action: ["sqs:DeleteMessage", "sqs:ReceiveMessage"],
-          Resource: this.queue.arn,
-        },
+        allow("ReceiveNewKeys", ["sqs:DeleteMessage", "sqs:ReceiveMessage"], this.queue.arn),
       ]),
     });
     const secretArn = String(keys.variables[0]?.secretArn);
     this.execOptions = ["--secret", secretArn, "--events", this.queue.url];
   }
-}
-
-function checkName(name: string, path: string): void {
-  if (/^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/.test(name) && name.length <= MAX_NAME_LENGTH) return;
-  throw new Error(
-    `${path}: \`name\` must be 1–${MAX_NAME_LENGTH} letters, digits and single hyphens between them; ` +
-      `got: ${JSON.stringify(name)}. To fix: choose a shorter or simpler name.`,
-  );
 }

@@ -1,18 +1,13 @@
 import { KEY_SHAPE } from "../../core/contract";
+import type { Fault } from "./schema";
 
 /** Something that is wrong with the description of the environments, or, as a warning, unwise. */
-export interface Problem {
+export interface Problem extends Fault {
   readonly severity: "error" | "warning";
   /** Name of the environment, or its position if it has none. */
   readonly environment: string;
   /** Id of the agent instance, or its position if it has none; absent if the problem is the environment's own. */
   readonly agentInstance?: string;
-  readonly field: string;
-  readonly rule: string;
-  readonly got: unknown;
-  /** In place of `got`, which is not shown then. */
-  readonly gotInWords?: string;
-  readonly fix: string;
 }
 
 /** Gives back the warnings. Throws an `InvalidEnvironmentsError` if there is anything worse. */
@@ -39,9 +34,15 @@ export class InvalidEnvironmentsError extends Error {
 }
 
 /** One line: where, which field, which rule, what was got, what to do. A key that stands in a place for none is masked. */
-export function describeProblem(problem: Problem): string {
-  const { environment, agentInstance, field, rule, got, gotInWords = show(got), fix } = problem;
+export function describeProblem({ environment, agentInstance, ...fault }: Problem): string {
   const where = agentInstance === undefined ? environment : `${environment}, agent instance ${agentInstance}`;
+  return describeFault(where, fault);
+}
+
+export function describeFault(
+  where: string,
+  { field, rule, got, gotInWords = show(got), fix }: Fault,
+): string {
   return `${where}: \`${field}\` ${rule}; got: ${gotInWords}. To fix: ${fix}.`.replace(KEY_SHAPE, "[masked]");
 }
 

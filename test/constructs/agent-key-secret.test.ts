@@ -4,7 +4,7 @@ import {
   type AgentKeysSettings,
   resolveSettings,
 } from "../../constructs";
-import { provisionAccess, rotateAccess } from "../../constructs/agent-key-secret";
+import { provisionAccess, rotateAccess } from "../../constructs/access/function-access";
 import { leastSettings, Synthesised, stack, synthAgentKeys } from "../helpers/synth";
 
 const location = { partition: "aws", region: "eu-central-1", accountId: "123456789012" };
