@@ -48,8 +48,8 @@ export const KNOWN_SECRETS: readonly KnownSecret[] = [
   },
   {
     type: "Basic Auth Credentials",
-    path: /^(test|proofs)\/(constructs\/(environment\/)?checks\.test|(lambda|core)\/settings(\/function-settings)?\.test|fuzz\/target|scanners\/known-secrets|processes\/cli-network\.test)\.ts$/,
-    line: /\/\/(me:(pw|hunter2)|operator:pass|user:password|us%20er:p%40ss)@/,
+    path: /^(test|proofs)\/(constructs\/(environment\/)?checks\.test|(lambda|core)\/settings(\/function-settings)?\.test|fuzz\/target|scanners\/known-secrets|processes\/cli-network\.test|core\/aws-client\.test)\.ts$/,
+    line: /\/\/(me:(pw|hunter2|p%40ss)|operator:pass|user:password|us%20er:p%40ss)@/,
     why: "URLs with a password that tests want refused",
   },
   {
