@@ -10,6 +10,7 @@ module.exports = {
   transform: {
     "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }],
   },
+  setupFilesAfterEnv: ["<rootDir>/test/promises.ts"],
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/cdktf.out"],
   maxWorkers: 2,
   // A worker keeps what its tests have loaded. Collecting that garbage took half of the suite's processor time.

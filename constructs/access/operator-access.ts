@@ -27,7 +27,7 @@ export function operatorStatements(props: OperatorAccessProps): PolicyStatement[
   const rotationFunction = functionArn(location, functionName(settings, "rotation"));
   const auditor = functionArn(location, functionName(settings, "audit"));
   return [
-    // None of the three knows a permission for some things only. No value is in a list.
+    // AWS knows no narrower form of either. No value is in a list.
     {
       Sid: "List",
       Effect: "Allow",
