@@ -1,3 +1,5 @@
+const programs = require("./jest.programs");
+
 module.exports = {
   testEnvironment: "node",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
@@ -6,6 +8,7 @@ module.exports = {
     "<rootDir>/test/e2e/",
     "<rootDir>/test/iam/",
     "<rootDir>/test/processes/",
+    ...programs,
   ],
   transform: {
     "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }],
@@ -13,6 +16,6 @@ module.exports = {
   setupFilesAfterEnv: ["<rootDir>/test/promises.ts"],
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/cdktf.out"],
   maxWorkers: 2,
-  // A worker keeps what its tests have loaded. Collecting that garbage took half of the suite's processor time.
+  // A worker keeps what its tests have loaded, and grows slower with each file.
   workerIdleMemoryLimit: "400MB",
 };
